@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Chooses a member for a request.  See core_choose.h.
+ *
+ * Bound.
+ */
+#include "core_choose.h"
+
+#include "apr_strings.h"
+
+#include "core_lbmethod.h"
+#include "core_queue.h"
+#include "core_roster.h"
+#include "core_seam.h"
+#include "core_store.h"
+#include "lbx_vals.h"
+
+APLOG_USE_MODULE(lbx_core);
+
+static uint64_t now_us(void)
+{
+    return (uint64_t)apr_time_now();
+}
+
+/* ------------------------------------------------------------------ */
+/* By session                                                           */
+
+/* Is the member fit for its own session?  Draining is no obstacle. */
+static int serves_session(const struct core_ask *ask, const struct core_member *m)
+{
+    struct lbx_ask a = {.now_us = now_us(), .sticky = 1, .tried = ask->tried};
+    struct lbx_member_view v;
+
+    lbx_store_view(core_store(), m->ref, m->rec, &v);
+    v.retry_us = m->retry_us;
+    return lbx_eligible(&v, m->index, &a) == LBX_ELIGIBLE;
+}
+
+/* The member with this route that can be used, standbys last; where it cannot
+ * be used, the one that its redirect= names.  <depth> ends circles. */
+static struct core_member *by_route(const struct core_ask *ask, const struct core_roster *cr,
+                                    const char *route, uint32_t depth)
+{
+    struct core_set *set = ask->set;
+
+    for (int standby = 0; standby <= 1; standby++) {
+        for (uint32_t i = 0; i < set->n; i++) {
+            const struct lbx_member_vals *v = &cr->member_vals[i];
+            struct core_member *other;
+
+            int is_standby = (v->admin & LBX_ADMIN_STANDBY) != 0;
+
+            if (!*v->route || is_standby != standby || strcmp(v->route, route)) {
+                continue;
+            }
+            if (serves_session(ask, &set->member[i])) {
+                return &set->member[i];
+            }
+            other =
+                *v->redirect && depth < set->n ? by_route(ask, cr, v->redirect, depth + 1) : NULL;
+            if (other) {
+                return other;
+            }
+        }
+    }
+    return NULL;
+}
+
+static int has_route(const struct core_set *set, const struct core_roster *cr, const char *route)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (*cr->member_vals[i].route && !strcmp(cr->member_vals[i].route, route)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+struct knowledge {
+    const struct core_set *set;
+    const struct core_roster *cr;
+};
+
+static int known_route(const struct lbx_hint_ask *ask, const char *route)
+{
+    const struct knowledge *k = ask->baton;
+
+    return has_route(k->set, k->cr, route);
+}
+
+static void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
+{
+    struct knowledge k = {ask->set, cr};
+    struct lbx_hint_ask question = {
+        .balancer = ask->set->name,
+        .url = ask->url,
+        .sticky = cr->vals.sticky,
+        .sticky_path = cr->vals.sticky_path,
+        .separator = ask->set->separator,
+        .semicolon = ask->set->semicolon,
+        .known_route = known_route,
+        .baton = &k,
+    };
+
+    ask->hinted = 1;
+    if (*cr->vals.sticky) {
+        core_seam_run_hint(ask->r, &question, &ask->hint);
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* The choice                                                           */
+
+static void take_down(struct core_choice *out, const struct core_ask *ask,
+                      const struct core_roster *cr, struct core_member *m, enum lbx_why why)
+{
+    const struct lbx_member_vals *v = &cr->member_vals[m->index];
+
+    out->m = m;
+    out->why = why;
+    out->method = cr->method;
+    out->admin = v->admin;
+    out->route = apr_pstrdup(ask->r->pool, v->route);
+    atomic_fetch_add_explicit(&m->rec->elected, 1, memory_order_relaxed);
+}
+
+/* A member that was not chosen by our method: reserve it and charge it. */
+static void take_elected(struct core_choice *out, const struct core_ask *ask,
+                         const struct core_roster *cr, struct core_member *m, enum lbx_why why)
+{
+    uint32_t place = cr->r->place_of[m->index];
+
+    out->charge = (struct lbx_charge){.set = ask->set->rec, .rec = m->rec};
+    lbx_store_reserve(core_store(), core_store_child(), m->ref.slot);
+    if (cr->method) {
+        if (cr->method->wants_busy) {
+            atomic_fetch_add(&ask->set->rec->busy_seq, 1);
+        }
+        if (place != LBX_NOT_HERE) {
+            cr->method->elect(cr->r, place, &out->charge);
+        }
+    }
+    take_down(out, ask, cr, m, why);
+}
+
+/* 1: chosen, 0: the session has no member that can be used. */
+static int choose_by_session(struct core_ask *ask, const struct core_roster *cr,
+                             struct core_choice *out)
+{
+    struct core_member *m;
+
+    if (!ask->hint.route || !*ask->hint.route) {
+        return 0;
+    }
+    m = by_route(ask, cr, ask->hint.route, 0);
+    if (!m) {
+        out->pinned = cr->vals.nofailover && has_route(ask->set, cr, ask->hint.route);
+        return 0;
+    }
+    take_elected(out, ask, cr, m,
+                 strcmp(cr->member_vals[m->index].route, ask->hint.route) ? LBX_WHY_REDIRECT
+                                                                          : LBX_WHY_ROUTE);
+    if (!cr->method) {
+        core_lbmethod_req_elected(ask->set, ask->balancer, m, cr->vals.method);
+    }
+    out->pinned = cr->vals.nofailover;
+    return 1;
+}
+
+static int pick_from(const struct core_ask *ask, const struct core_roster *cr,
+                     const struct lbx_roster *r, struct core_choice *out)
+{
+    struct lbx_pick p = {core_store(), core_store_child(), ask->tried};
+    int place = cr->method->pick(r, &p, &out->charge);
+
+    if (place < 0) {
+        return 0;
+    }
+    take_down(out, ask, cr, &ask->set->member[r->cand[place].index],
+              ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
+    return 1;
+}
+
+static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
+                            struct core_choice *out)
+{
+    struct core_member *m;
+
+    if (cr->method) {
+        return pick_from(ask, cr, cr->r, out)
+               || (ask->tried
+                   && pick_from(
+                       ask, cr,
+                       core_roster_req_without(ask->set, ask->tried, now_us(), ask->r->pool), out));
+    }
+    m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
+    if (m) {
+        take_elected(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
+    }
+    return m != NULL;
+}
+
+static unsigned attempts_allowed(const struct core_set *set, const struct lbx_set_vals *v)
+{
+    if (v->maxattempts >= 0) {
+        return (unsigned)v->maxattempts;
+    }
+    return set->n > 1 ? set->n - 1 : 1;
+}
+
+/* One try.  Everybody in error and forcerecovery=On: all of them are let in,
+ * and the request may go again where it has been. */
+static int choose_now(struct core_ask *ask, struct core_choice *out)
+{
+    int got = 0;
+
+    for (int forced = 0; forced <= 1 && !got; forced++) {
+        struct core_roster *cr = core_roster_req_get(ask->set, now_us());
+
+        if (!cr) {
+            return 0;
+        }
+        if (!ask->hinted) {
+            ask_for_hint(ask, cr);
+        }
+        out->pinned = 0;
+        out->sticky = *cr->vals.sticky != '\0';
+        out->more = attempts_allowed(ask->set, &cr->vals);
+        out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
+        got = choose_by_session(ask, cr, out) || (!out->pinned && choose_by_method(ask, cr, out));
+        core_roster_req_put(ask->set, cr);
+        if (!got
+            && (out->pinned || !ask->set->forcerecovery
+                || !core_roster_req_recover(ask->set, now_us()))) {
+            break;
+        }
+        if (!got) {
+            ask->tried = NULL;
+        }
+    }
+    return got;
+}
+
+static uint64_t patience(const struct core_set *set)
+{
+    struct lbx_set_vals v;
+
+    lbx_set_vals_read(set->rec, &v);
+    return v.timeout_us;
+}
+
+static int nobody(const struct core_ask *ask, const struct core_choice *c, uint64_t waited_us)
+{
+    const char *name = ask->set->name;
+
+    atomic_fetch_add(&ask->set->rec->refused, 1);
+    if (c->pinned) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r,
+                      LBXNO(0160) "%s: All workers are in error state for route (%s)", name,
+                      ask->hint.route);
+    } else if (!ask->set->n) {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r, LBXNO(0161) "%s: No workers in balancer",
+                      name);
+    } else {
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r,
+                      LBXNO(0162) "%s: All workers are in error state: %s%s", name,
+                      core_seam_why_none(ask->r->pool, ask->set, now_us()),
+                      waited_us ? " (waited the balancer's timeout)" : "");
+    }
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+int core_choose_req(struct core_ask *ask, struct core_choice *out)
+{
+    uint64_t start = now_us();
+    uint64_t wait = 0;
+
+    while (!choose_now(ask, out)) {
+        wait = wait ? wait : patience(ask->set);
+        if (!core_queue_req_wait(ask->r, ask->set, start + wait)) {
+            return nobody(ask, out, wait);
+        }
+    }
+    return OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* After the attempt                                                    */
+
+/* What the transport has counted since the last look.  Threads that look at the
+ * same time may see each other's bytes; the sum is right. */
+static void harvest(_Atomic int64_t *seen, int64_t now, _Atomic uint64_t *total)
+{
+    int64_t before = atomic_exchange(seen, now);
+
+    atomic_fetch_add_explicit(total, (uint64_t)(now - before), memory_order_relaxed);
+}
+
+void core_choose_req_done(struct core_choice *c, uint64_t bytes)
+{
+    struct core_member *m = c->m;
+
+    lbx_method_release(core_store(), core_store_child(), m->ref.slot, m->set->rec,
+                       c->method && c->method->wants_busy);
+    if (c->method) {
+        c->method->done(&c->charge, bytes);
+    }
+    harvest(&m->sent_seen, m->transport->s->transferred, &m->rec->sent);
+    harvest(&m->received_seen, m->transport->s->read, &m->rec->received);
+}
+
+void core_choose_req_again(struct core_choice *c)
+{
+    lbx_store_reserve(core_store(), core_store_child(), c->m->ref.slot);
+    if (c->method && c->method->wants_busy) {
+        atomic_fetch_add(&c->m->set->rec->busy_seq, 1);
+    }
+    c->charge.units = 0;
+}
+
+int core_choose_req_failed(const struct core_choice *c, uint64_t now)
+{
+    _Atomic uint64_t *error = &c->m->rec->error_at_us;
+    uint64_t before = atomic_load(error);
+
+    atomic_fetch_add(&c->m->rec->failures, 1);
+    if (c->admin & LBX_ADMIN_IGNORE_ERRORS) {
+        return 0;
+    }
+    while (before < now && !atomic_compare_exchange_weak(error, &before, now)) {
+    }
+    if (before) {
+        return 0; /* it was out already; the failure prolongs it */
+    }
+    atomic_fetch_add(&c->m->set->rec->epoch, 1);
+    return 1;
+}
+
+void core_choose_req_tried(struct core_ask *ask, const struct core_choice *c)
+{
+    if (!ask->tried) {
+        ask->tried = apr_pcalloc(ask->r->pool, (ask->set->n / 32 + 1) * sizeof(uint32_t));
+    }
+    ask->tried[c->m->index / 32] |= 1u << (c->m->index % 32);
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which member takes this request: its session's route, else the method's
+ * choice among the eligible; and the end of that choice's reservation.
+ *
+ * Not here: what is done with the member (core_request).
+ *
+ * Bound.  Request threads.
+ */
+#ifndef CORE_CHOOSE_H
+#define CORE_CHOOSE_H
+
+#include "core_conf.h"
+
+/* Of one request; kept over its attempts. */
+struct core_ask {
+    request_rec *r;
+    struct core_set *set;
+    proxy_balancer *balancer; /* the virtual host's copy, for foreign providers */
+    const char *url;          /* balancer://name/path?query, for the session's route */
+    struct lbx_hint hint;     /* empty: no session */
+    int hinted;               /* the hint was asked for */
+    uint32_t *tried;          /* bit i: has been at member i; NULL: nowhere yet */
+    unsigned attempts;        /* made so far */
+};
+
+struct core_choice {
+    struct core_member *m;
+    enum lbx_why why;
+    const struct lbx_method *method; /* NULL: a foreign provider's choice */
+    struct lbx_charge charge;
+    uint32_t admin;    /* enum lbx_admin of the member when it was chosen */
+    const char *route; /* of the member, in r->pool */
+    unsigned more;     /* attempts that may follow this one, by maxattempts */
+    int sticky;        /* the balancer has stickysession= */
+    int pinned;        /* nofailover: the session is not moved */
+};
+
+/* Choose and reserve.  OK, or HTTP_SERVICE_UNAVAILABLE after logging why.
+ * Waits for a member, if the balancer has timeout= and nobody can be had. */
+int core_choose_req(struct core_ask *ask, struct core_choice *out);
+
+/* The attempt is over: give the reservation back, settle with the method.
+ * <bytes> went through in both directions. */
+void core_choose_req_done(struct core_choice *c, uint64_t bytes);
+
+/* The same member once more: only the reservation is taken, nothing is charged. */
+void core_choose_req_again(struct core_choice *c);
+
+/* The member failed; it is out until retry= has passed.  Nothing happens to one
+ * with status +I.  The caller logs why. Returns 1 if this took it out. */
+int core_choose_req_failed(const struct core_choice *c, uint64_t now_us);
+
+/* The request has been at this member: others come first from now on. */
+void core_choose_req_tried(struct core_ask *ask, const struct core_choice *c);
+
+#endif

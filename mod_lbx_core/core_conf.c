@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Makes our picture of the balancers from mod_proxy's configuration.  See
+ * core_conf.h.
+ *
+ * mod_proxy gives each virtual host a copy of the main server's balancers.  A
+ * balancer of which the virtual host says nothing new (a ProxyPass to it is
+ * nothing new) is one balancer, whoever uses it: one set, and the copies point
+ * to it.  One to which the virtual host adds members or parameters is its own
+ * set, with the main server's members and its own.
+ *
+ * Bound.  Parent only, except for core_conf_gen and core_conf_child_init.
+ */
+#include "core_conf.h"
+
+#include "apr_strings.h"
+
+APLOG_USE_MODULE(lbx_core);
+
+/* Rebuilt at every (re)start before children are forked: nothing survives here. */
+static struct core_gen *current_gen;
+
+const struct core_gen *core_conf_gen(void)
+{
+    return current_gen;
+}
+
+/* What a server said itself. */
+struct own_conf {
+    server_rec *s;
+    apr_array_header_t *balancers; /* proxy_balancer, by value, before the merge */
+};
+
+void *core_conf_create_server(apr_pool_t *p, server_rec *s)
+{
+    struct own_conf *own = apr_pcalloc(p, sizeof(*own));
+
+    own->s = s;
+    return own;
+}
+
+/* Called before mod_proxy's merge, because later modules are merged first and
+ * core is loaded after mod_proxy.  The merge writes into the virtual host's
+ * balancers: keep copies of what it will overwrite. */
+void *core_conf_merge_server(apr_pool_t *p, void *base, void *add)
+{
+    struct own_conf *own = add;
+    proxy_server_conf *conf = ap_get_module_config(own->s->module_config, &proxy_module);
+
+    (void)base;
+    if (!conf) {
+        return own;
+    }
+    own->balancers = apr_array_copy(p, conf->balancers);
+    for (int i = 0; i < own->balancers->nelts; i++) {
+        proxy_balancer *b = &APR_ARRAY_IDX(own->balancers, i, proxy_balancer);
+
+        b->s = apr_pmemdup(p, b->s, sizeof(*b->s));
+        if (b->errstatuses) {
+            b->errstatuses = apr_array_copy(p, b->errstatuses);
+        }
+    }
+    return own;
+}
+
+static const proxy_balancer *find_balancer(const apr_array_header_t *balancers, const char *name)
+{
+    for (int i = 0; balancers && i < balancers->nelts; i++) {
+        const proxy_balancer *b = &APR_ARRAY_IDX(balancers, i, proxy_balancer);
+
+        if (!strcmp(b->s->name, name)) {
+            return b;
+        }
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* Whose is it?                                                         */
+
+/* A name for a virtual host that stays the same over restarts and moves in the
+ * file: where it listens and what it is called. */
+static const char *vhost_name(apr_pool_t *p, const server_rec *s)
+{
+    const server_addr_rec *a = s->addrs;
+    const char *host = s->server_hostname ? s->server_hostname : "";
+
+    if (!a) {
+        return apr_pstrcat(p, "vhost ", host, NULL);
+    }
+    return apr_psprintf(p, "vhost %s:%u %s", a->virthost ? a->virthost : "*",
+                        (unsigned)a->host_port, host);
+}
+
+static const char *scope_of(apr_pool_t *p, const server_rec *main, const server_rec *s,
+                            apr_hash_t *taken)
+{
+    const char *name, *unique;
+
+    if (s == main) {
+        return CORE_SCOPE_MAIN;
+    }
+    name = unique = apr_pstrndup(p, vhost_name(p, s), LBX_SCOPE_MAX - 16);
+    for (int i = 2; apr_hash_get(taken, unique, APR_HASH_KEY_STRING); i++) {
+        unique = apr_psprintf(p, "%s #%d", name, i);
+    }
+    apr_hash_set(taken, unique, APR_HASH_KEY_STRING, s);
+    return unique;
+}
+
+/* ------------------------------------------------------------------ */
+/* One balancer                                                         */
+
+static void read_set_conf(apr_pool_t *p, struct core_set *set, const proxy_balancer *b)
+{
+    const proxy_balancer_shared *s = b->s;
+
+    set->separator = s->sticky_separator;
+    set->semicolon = s->scolonsep;
+    set->forcerecovery = s->forcerecovery;
+    set->growth = (uint32_t)b->growth;
+    /* mod_proxy marks "not given" with a line feed */
+    set->nonce = s->nonce_set || *s->nonce != '\n' ? apr_pstrdup(p, s->nonce) : NULL;
+    set->conf.timeout_us = (uint64_t)s->timeout;
+    set->conf.nofailover = s->sticky_force;
+    set->conf.maxattempts = s->max_attempts_set ? s->max_attempts : -1;
+    apr_cpystrn(set->conf.method, s->lbpname, sizeof(set->conf.method));
+    apr_cpystrn(set->conf.sticky, s->sticky, sizeof(set->conf.sticky));
+    apr_cpystrn(set->conf.sticky_path, s->sticky_path, sizeof(set->conf.sticky_path));
+}
+
+static void read_member_conf(struct core_member *m, const proxy_worker_shared *s)
+{
+    apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
+
+    m->retry_us = (uint64_t)retry;
+    m->health = s->status & LBX_HEALTH_FAILED;
+    m->conf.weight = (uint32_t)s->lbfactor;
+    m->conf.lbset = (uint32_t)s->lbset;
+    m->conf.admin = s->status & LBX_ADMIN_ALL;
+    apr_cpystrn(m->conf.route, s->route, sizeof(m->conf.route));
+    apr_cpystrn(m->conf.redirect, s->redirect, sizeof(m->conf.redirect));
+}
+
+static proxy_worker *clone_worker(apr_pool_t *p, const proxy_worker *w, proxy_balancer *b)
+{
+    proxy_worker *copy = apr_pmemdup(p, w, sizeof(*w));
+
+    copy->s = apr_pmemdup(p, w->s, sizeof(*w->s));
+    copy->s->was_malloced = 0;
+    copy->balancer = b;
+    return copy;
+}
+
+/* Errors never stick to it: whether a member may be used is decided by us
+ * before a transport sees the worker. */
+static proxy_worker *make_transport(apr_pool_t *p, const proxy_worker *w, proxy_balancer *b)
+{
+    proxy_worker *t = clone_worker(p, w, b);
+
+    t->s->status &= ~(unsigned)(PROXY_WORKER_NOT_USABLE_BITMAP | PROXY_WORKER_DRAIN
+                                | PROXY_WORKER_HOT_STANDBY | PROXY_WORKER_HOT_SPARE);
+    t->s->status |= PROXY_WORKER_IGNORE_ERRORS;
+    return t;
+}
+
+static void make_members(apr_pool_t *p, struct core_set *set)
+{
+    proxy_balancer *b = set->balancer;
+
+    set->n = (uint32_t)b->workers->nelts;
+    set->member = apr_pcalloc(p, (set->n ? set->n : 1) * sizeof(*set->member));
+    for (uint32_t i = 0; i < set->n; i++) {
+        struct core_member *m = &set->member[i];
+
+        m->set = set;
+        m->index = i;
+        m->pub = APR_ARRAY_IDX(b->workers, i, proxy_worker *);
+        m->name = ap_proxy_worker_name(p, m->pub);
+        m->transport = make_transport(p, m->pub, b);
+        m->pub->context = m;
+        m->transport->context = m;
+        read_member_conf(m, m->pub->s);
+    }
+}
+
+/* A virtual host's own version of a balancer: the inherited members, unless it
+ * has BalancerInherit Off, and those that it adds. */
+static void own_members(apr_pool_t *p, proxy_balancer *b, const proxy_balancer *own,
+                        const proxy_server_conf *conf)
+{
+    apr_array_header_t *all = apr_array_make(p, 8, sizeof(proxy_worker *));
+    int inherits = conf->inherit || !own->workers->nelts;
+
+    for (int i = 0; inherits && i < b->workers->nelts; i++) {
+        const proxy_worker *w = APR_ARRAY_IDX(b->workers, i, proxy_worker *);
+
+        APR_ARRAY_PUSH(all, proxy_worker *) = clone_worker(p, w, b);
+    }
+    for (int i = 0; i < own->workers->nelts; i++) {
+        const proxy_worker *w = APR_ARRAY_IDX(own->workers, i, proxy_worker *);
+        int known = 0;
+
+        for (int j = 0; j < all->nelts; j++) {
+            known |= !strcmp(ap_proxy_worker_name(p, APR_ARRAY_IDX(all, j, proxy_worker *)),
+                             ap_proxy_worker_name(p, (proxy_worker *)w));
+        }
+        if (!known) {
+            APR_ARRAY_PUSH(all, proxy_worker *) = clone_worker(p, w, b);
+        }
+    }
+    b->workers = all;
+}
+
+static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec *s,
+                                proxy_balancer *b, const char *scope)
+{
+    struct core_set *set = apr_pcalloc(p, sizeof(*set));
+
+    set->name = apr_pstrdup(p, b->s->name);
+    set->scope = scope;
+    set->server = s;
+    set->balancer = b;
+    set->copies = apr_array_make(p, 2, sizeof(proxy_balancer *));
+    read_set_conf(p, set, b);
+    make_members(p, set);
+    gen->members += set->n + set->growth;
+    APR_ARRAY_PUSH(gen->sets, struct core_set *) = set;
+    return set;
+}
+
+/* Does the virtual host add anything to the balancer?  <mine> is what it said
+ * before the merge.  mod_proxy gives every new balancer "byrequests", so that
+ * this method counts as not said. */
+static int says_something(const proxy_balancer *mine)
+{
+    const proxy_balancer_shared *s = mine->s;
+
+    return mine->workers->nelts || *s->sticky || s->timeout || s->max_attempts_set
+           || s->sticky_force_set || s->scolonsep_set || s->sticky_separator_set
+           || s->forcerecovery_set || s->nonce_set || mine->growth_set || mine->failontimeout_set
+           || !apr_is_empty_array(mine->errstatuses) || strcmp(s->lbpname, "byrequests");
+}
+
+/* The main server's set that this copy belongs to, if it is no more than a copy. */
+static struct core_set *inherited_set(const struct core_gen *gen, const proxy_balancer *b,
+                                      const proxy_balancer *mine)
+{
+    for (int i = 0; i < gen->sets->nelts; i++) {
+        struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
+
+        if (set->server == gen->main && !strcmp(set->name, b->s->name)
+            && (set->balancer->s == b->s || (mine && !says_something(mine)))) {
+            return set;
+        }
+    }
+    return NULL;
+}
+
+/* A virtual host's own version of the main server's balancer. */
+static void take_over(apr_pool_t *p, proxy_balancer *b, const proxy_balancer *mine,
+                      const proxy_balancer *theirs, const proxy_server_conf *conf)
+{
+    own_members(p, b, mine, conf);
+    if (!strcmp(mine->s->lbpname, "byrequests")) {
+        apr_cpystrn(b->s->lbpname, theirs->s->lbpname, sizeof(b->s->lbpname));
+        b->lbmethod = theirs->lbmethod;
+    }
+}
+
+/* BalancerInherit Off: balancers that the virtual host does not mention are not
+ * there for it. */
+static void drop_inherited(proxy_server_conf *conf, const proxy_server_conf *main, server_rec *s)
+{
+    int kept = 0;
+
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        proxy_balancer *b = &APR_ARRAY_IDX(conf->balancers, i, proxy_balancer);
+        const proxy_balancer *theirs = find_balancer(main->balancers, b->s->name);
+
+        if (theirs && theirs->s == b->s) {
+            ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                         LBXNO(0101) "%s: not inherited by this virtual host (BalancerInherit Off)",
+                         b->s->name);
+            continue;
+        }
+        APR_ARRAY_IDX(conf->balancers, kept++, proxy_balancer) = *b;
+    }
+    conf->balancers->nelts = kept;
+}
+
+static void build_server(apr_pool_t *p, struct core_gen *gen, server_rec *s, apr_hash_t *taken)
+{
+    proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
+    proxy_server_conf *main = ap_get_module_config(gen->main->module_config, &proxy_module);
+    struct own_conf *own = ap_get_module_config(s->module_config, &lbx_core_module);
+    const char *scope = scope_of(p, gen->main, s, taken);
+
+    if (s != gen->main && conf == main) {
+        return; /* no word about proxying: it uses the main server's as they are */
+    }
+    if (s != gen->main && conf->inherit_set && !conf->inherit) {
+        drop_inherited(conf, main, s);
+    }
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        proxy_balancer *b = &APR_ARRAY_IDX(conf->balancers, i, proxy_balancer);
+        const proxy_balancer *mine = own ? find_balancer(own->balancers, b->s->name) : NULL;
+        const proxy_balancer *theirs = find_balancer(main->balancers, b->s->name);
+        struct core_set *set = s == gen->main ? NULL : inherited_set(gen, b, mine);
+
+        if (!set) {
+            if (s != gen->main && mine && theirs) {
+                take_over(p, b, mine, theirs, conf);
+            }
+            set = new_set(p, gen, s, b, scope);
+        }
+        /* what the main server persists is persisted for its heirs too */
+        set->persist |= conf->bal_persist | main->bal_persist;
+        b->context = set;
+        b->workers = set->balancer->workers;
+        APR_ARRAY_PUSH(set->copies, proxy_balancer *) = b;
+    }
+}
+
+struct core_gen *core_conf_boot_build(apr_pool_t *p, server_rec *main)
+{
+    struct core_gen *gen = apr_pcalloc(p, sizeof(*gen));
+    apr_hash_t *taken = apr_hash_make(p);
+
+    gen->main = main;
+    gen->sets = apr_array_make(p, 8, sizeof(struct core_set *));
+    for (server_rec *s = main; s; s = s->next) {
+        build_server(p, gen, s, taken);
+    }
+    current_gen = gen;
+    return gen;
+}
+
+void core_conf_child_init(apr_pool_t *p)
+{
+    for (int i = 0; current_gen && i < current_gen->sets->nelts; i++) {
+        struct core_set *set = APR_ARRAY_IDX(current_gen->sets, i, struct core_set *);
+
+        apr_thread_mutex_create(&set->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+        for (int k = 0; k < set->copies->nelts; k++) {
+            proxy_balancer *b = APR_ARRAY_IDX(set->copies, k, proxy_balancer *);
+
+            /* foreign providers are called with it held */
+            apr_thread_mutex_create(&b->tmutex, APR_THREAD_MUTEX_DEFAULT, p);
+        }
+    }
+}

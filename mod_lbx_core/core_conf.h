@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The balancers of this generation of the configuration, as each process knows
+ * them: built once after the files were read, not changed afterwards (the
+ * fields of children excepted).  mod_proxy parses the directives; this is what
+ * we make of them.
+ *
+ * Not here: shared state (core_store), what happens to a request.
+ *
+ * Bound.
+ */
+#ifndef CORE_CONF_H
+#define CORE_CONF_H
+
+#include "mod_proxy.h"
+
+#include "lbx_method.h"
+#include "mod_lbx.h"
+
+extern module AP_MODULE_DECLARE_DATA lbx_core_module;
+
+struct core_roster;
+
+struct core_member {
+    const char *name; /* the URL, with "unix:/path|" where it has one */
+    struct core_set *set;
+    uint32_t index; /* place in the balancer */
+
+    /* In balancer->workers, for everybody who looks there.  Its <s> is a
+     * projection of our state (core_mirror), never read as truth. */
+    proxy_worker *pub;
+
+    /* The one that requests are run with.  Its <s> belongs to this process and
+     * is always usable, so that what transports and mod_proxy write into a
+     * status word decides nothing. */
+    proxy_worker *transport;
+
+    struct lbx_ref ref; /* set by core_store at adoption */
+    struct lbx_seg_member *rec;
+
+    uint64_t retry_us;
+    struct lbx_member_vals conf; /* as the file has it */
+    uint32_t health;             /* with which a new member begins (status=+C) */
+
+    /* Byte counts of <transport> that have been added to the record. */
+    _Atomic int64_t sent_seen;
+    _Atomic int64_t received_seen;
+};
+
+struct core_set {
+    const char *name;  /* "balancer://name" */
+    const char *scope; /* whose: SCOPE_MAIN, or the virtual host's identity */
+    server_rec *server;
+    proxy_balancer *balancer;   /* the owner's */
+    apr_array_header_t *copies; /* proxy_balancer *: the owner's and each heir's */
+    int persist;
+    char separator;
+    int semicolon;
+    int forcerecovery;
+    uint32_t growth;
+    const char *nonce; /* from the file; NULL: we make one, "": switched off */
+
+    uint32_t n;
+    struct core_member *member;
+
+    struct lbx_ref ref; /* set by core_store at adoption */
+    struct lbx_seg_set *rec;
+    struct lbx_set_vals conf;
+
+    /* Of each child: made in child_init. */
+    apr_thread_mutex_t *mutex;   /* guards <current> */
+    struct core_roster *current; /* core_roster */
+};
+
+struct core_gen {
+    server_rec *main;
+    apr_array_header_t *sets; /* struct core_set * */
+    uint32_t members;         /* of all sets, growth included */
+};
+
+#define CORE_SCOPE_MAIN "main"
+
+/* create_server_config, merge_server_config: remember what each virtual host
+ * said itself, before mod_proxy merges the main server into it. */
+void *core_conf_create_server(apr_pool_t *p, server_rec *s);
+void *core_conf_merge_server(apr_pool_t *p, void *base, void *add);
+
+/* Build the generation from mod_proxy's configuration.  Parent, post_config,
+ * after mod_proxy's.  Everything lives in <p>. */
+struct core_gen *core_conf_boot_build(apr_pool_t *p, server_rec *main);
+
+/* Make what each child has of its own.  child_init. */
+void core_conf_child_init(apr_pool_t *p);
+
+/* The current generation; NULL before post_config. */
+const struct core_gen *core_conf_gen(void);
+
+/* The set of a balancer that mod_proxy found, or NULL. */
+static inline struct core_set *core_conf_set(const proxy_balancer *b)
+{
+    return b ? b->context : NULL;
+}
+
+#endif

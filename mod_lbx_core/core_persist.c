@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The file of decisions.  See core_persist.h.
+ *
+ * The directory belongs to the user that children run as, because they make
+ * the changes.  The file is read by the parent as untrusted text.
+ *
+ * Bound.
+ */
+#include "core_persist.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "apr_file_io.h"
+#include "apr_strings.h"
+#include "unixd.h"
+
+#include "core_store.h"
+#include "lbx_intent.h"
+#include "lbx_vals.h"
+
+APLOG_USE_MODULE(lbx_core);
+
+enum { FILE_MAX = 16 * 1024 * 1024 };
+
+static int wanted(void)
+{
+    const struct core_gen *gen = core_conf_gen();
+
+    for (int i = 0; gen && i < gen->sets->nelts; i++) {
+        if (APR_ARRAY_IDX(gen->sets, i, struct core_set *)->persist) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static const char *directory(apr_pool_t *p)
+{
+    return ap_runtime_dir_relative(p, "lbx");
+}
+
+static const char *file(apr_pool_t *p)
+{
+    return apr_pstrcat(p, directory(p), "/state", NULL);
+}
+
+void core_persist_boot_prepare(server_rec *s, apr_pool_t *p)
+{
+    const char *dir = directory(p);
+    int bad;
+
+    if (!wanted()) {
+        return;
+    }
+    bad = mkdir(dir, 0700) && errno != EEXIST;
+    if (!bad && !geteuid()) {
+        bad = chown(dir, ap_unixd_config.user_id, ap_unixd_config.group_id);
+    }
+    if (bad) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
+                     LBXNO(0190) "BalancerPersist On: cannot make %s, run-time changes will not "
+                                 "survive a stop",
+                     dir);
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* Writing                                                              */
+
+struct output {
+    apr_file_t *f;
+    apr_status_t rv;
+    unsigned long lines;
+};
+
+static void write_text(struct output *o, const char *text, apr_size_t len)
+{
+    if (o->rv == APR_SUCCESS) {
+        o->rv = apr_file_write_full(o->f, text, len, NULL);
+    }
+}
+
+/* The fields of one record that differ from the file. */
+static void write_fields(struct output *o, const struct core_set *set, const char *member,
+                         const struct lbx_field *table, unsigned n, const void *conf,
+                         const void *run)
+{
+    char line[LBX_INTENT_LINE_MAX], was[LBX_FIELD_TEXT_MAX], is[LBX_FIELD_TEXT_MAX];
+
+    for (unsigned i = 0; i < n; i++) {
+        struct lbx_intent intent = {set->scope,
+                                    set->name,
+                                    member,
+                                    table[i].name,
+                                    lbx_field_print(&table[i], conf, was),
+                                    lbx_field_print(&table[i], run, is)};
+
+        if (!lbx_field_same(&table[i], conf, run)) {
+            write_text(o, line, lbx_intent_print(&intent, line));
+            o->lines++;
+        }
+    }
+}
+
+static void write_set(struct output *o, const struct core_set *set)
+{
+    struct lbx_set_vals own;
+
+    lbx_set_vals_read(set->rec, &own);
+    write_fields(o, set, NULL, lbx_set_fields, lbx_set_fields_n, &set->rec->conf, &own);
+    for (uint32_t i = 0; i < set->n; i++) {
+        struct lbx_member_vals v;
+
+        lbx_member_vals_read(set->member[i].rec, &v);
+        write_fields(o, set, set->member[i].name, lbx_member_fields, lbx_member_fields_n,
+                     &set->member[i].rec->conf, &v);
+    }
+}
+
+static apr_status_t write_all(apr_file_t *f)
+{
+    const struct core_gen *gen = core_conf_gen();
+    struct output o = {f, APR_SUCCESS, 0};
+    char end[32];
+
+    write_text(&o, LBX_INTENT_HEAD "\n", sizeof(LBX_INTENT_HEAD));
+    for (int i = 0; i < gen->sets->nelts; i++) {
+        const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
+
+        if (set->persist) {
+            write_set(&o, set);
+        }
+    }
+    apr_snprintf(end, sizeof(end), "end %lu\n", o.lines);
+    write_text(&o, end, strlen(end));
+    return o.rv;
+}
+
+void core_persist_save(server_rec *s, apr_pool_t *p)
+{
+    char *name = apr_pstrcat(p, file(p), ".XXXXXX", NULL);
+    apr_status_t rv, closed;
+    apr_file_t *f;
+
+    if (!wanted()) {
+        return;
+    }
+    rv = apr_file_mktemp(&f, name, APR_CREATE | APR_WRITE | APR_EXCL | APR_BUFFERED, p);
+    if (rv == APR_SUCCESS) {
+        rv = write_all(f);
+        if (rv == APR_SUCCESS) {
+            rv = apr_file_flush(f);
+        }
+        if (rv == APR_SUCCESS) {
+            rv = apr_file_sync(f);
+        }
+        closed = apr_file_close(f);
+        rv = rv == APR_SUCCESS ? closed : rv;
+        if (rv == APR_SUCCESS) {
+            rv = apr_file_rename(name, file(p), p);
+        }
+        if (rv != APR_SUCCESS) {
+            apr_file_remove(name, p);
+        }
+    }
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                     LBXNO(0191) "BalancerPersist On: cannot write %s, this change will not "
+                                 "survive a stop",
+                     file(p));
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* Reading                                                              */
+
+static char *read_file(server_rec *s, apr_pool_t *p)
+{
+    apr_finfo_t info;
+    apr_file_t *f;
+    char *text;
+    apr_size_t len;
+    apr_status_t rv = apr_file_open(&f, file(p), APR_READ, APR_OS_DEFAULT, p);
+
+    if (APR_STATUS_IS_ENOENT(rv)) {
+        return NULL;
+    }
+    if (rv == APR_SUCCESS) {
+        rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, f);
+    }
+    if (rv == APR_SUCCESS && (info.filetype != APR_REG || info.size > FILE_MAX)) {
+        rv = APR_EINVAL;
+    }
+    if (rv == APR_SUCCESS) {
+        len = (apr_size_t)info.size;
+        text = apr_pcalloc(p, len + 1);
+        rv = apr_file_read_full(f, text, len, &len);
+        if (rv == APR_SUCCESS) {
+            return text;
+        }
+    }
+    ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
+                 LBXNO(0192) "BalancerPersist On: cannot read %s, starting from the configuration",
+                 file(p));
+    return NULL;
+}
+
+static struct core_set *find_set(const struct lbx_intent *i)
+{
+    const struct core_gen *gen = core_conf_gen();
+
+    for (int k = 0; k < gen->sets->nelts; k++) {
+        struct core_set *set = APR_ARRAY_IDX(gen->sets, k, struct core_set *);
+
+        if (set->persist && !strcmp(set->scope, i->scope) && !strcmp(set->name, i->balancer)) {
+            return set;
+        }
+    }
+    return NULL;
+}
+
+static struct core_member *find_member(const struct core_set *set, const struct lbx_intent *i)
+{
+    for (uint32_t k = 0; k < set->n; k++) {
+        if (!strcmp(set->member[k].name, i->member)) {
+            return &set->member[k];
+        }
+    }
+    return NULL;
+}
+
+/* Why a decision is not put in force; NULL: it is. */
+static const char *put_in_force(const struct lbx_intent *i, const struct lbx_field *f,
+                                const void *conf, void *run)
+{
+    char now[LBX_FIELD_TEXT_MAX];
+
+    if (!f) {
+        return "there is no such field";
+    }
+    if (strcmp(lbx_field_print(f, conf, now), i->conf)) {
+        return "the configuration file was edited since";
+    }
+    if (lbx_field_set(f, run, i->run)
+        || (!strcmp(f->name, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, i->run, "0"))) {
+        return "the value is not allowed any more";
+    }
+    return NULL;
+}
+
+static const char *apply(const struct lbx_intent *i)
+{
+    struct core_set *set = find_set(i);
+    struct core_member *m = set && i->member ? find_member(set, i) : NULL;
+    const char *no;
+
+    if (!set || (i->member && !m)) {
+        return "it is no longer configured";
+    }
+    if (m) {
+        struct lbx_member_vals v;
+
+        lbx_member_vals_read(m->rec, &v);
+        no = put_in_force(i, lbx_field_find(lbx_member_fields, lbx_member_fields_n, i->field),
+                          &m->rec->conf, &v);
+        lbx_member_vals_write(m->rec, &v);
+    } else {
+        struct lbx_set_vals v;
+
+        lbx_set_vals_read(set->rec, &v);
+        no = put_in_force(i, lbx_field_find(lbx_set_fields, lbx_set_fields_n, i->field),
+                          &set->rec->conf, &v);
+        lbx_set_vals_write(set->rec, &v);
+    }
+    return no;
+}
+
+static void take_intent(void *baton, const struct lbx_intent *i)
+{
+    server_rec *s = baton;
+    const char *no = apply(i);
+
+    ap_log_error(APLOG_MARK, no ? APLOG_NOTICE : APLOG_INFO, 0, s,
+                 LBXNO(0193) "%s%s%s: %s=%s of the last run %s%s", i->balancer,
+                 i->member ? " member " : "", i->member ? i->member : "", i->field, i->run,
+                 no ? "is dropped: " : "is in force again", no ? no : "");
+}
+
+void core_persist_boot_load(server_rec *s, apr_pool_t *p)
+{
+    char *text = wanted() ? read_file(s, p) : NULL;
+    enum lbx_rc rc;
+    unsigned line;
+
+    if (!text) {
+        return;
+    }
+    rc = lbx_intent_parse(text, take_intent, s, &line);
+    if (rc) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LBXNO(0194) "BalancerPersist On: %s is %s (line %u), starting from the "
+                                 "configuration",
+                     file(p), rc == LBX_EVERSION ? "of another version" : "damaged", line);
+    }
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What happens to one request: mod_proxy's hooks.
+ *
+ *     canon_handler   balancer://name/path is well formed
+ *     pre_request     choose and reserve a member, rewrite the URL for it
+ *     scheme_handler  run the real handler; when it failed and may be repeated,
+ *                     choose another member and run it there
+ *     post_request    failonstatus, failontimeout
+ *
+ * Not here: who is chosen (core_choose), what comes back (core_response).
+ *
+ * Bound.  Request threads.
+ */
+#ifndef CORE_REQUEST_H
+#define CORE_REQUEST_H
+
+#include "core_choose.h"
+
+/* The record of a request, in its pool, from the first choice on. */
+struct core_request {
+    struct core_ask ask;       /* what to choose for; knows where the request has been */
+    struct core_choice choice; /* the present member */
+    int chosen;                /* <choice> holds a reservation */
+    int inside;                /* the real scheme handler runs: ours steps aside */
+    unsigned attempts;         /* made so far */
+    const char *path;          /* of the balancer's URL: "/path?query" */
+    apr_off_t bytes;           /* of this attempt, both ways; core_response counts */
+};
+
+int core_request_canon(request_rec *r, char *url);
+int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_rec *r,
+                     proxy_server_conf *conf, char **url);
+int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
+                        const char *proxyname, apr_port_t proxyport);
+int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
+                      proxy_server_conf *conf);
+
+/* The record of <r>, or NULL: not one of ours. */
+struct core_request *core_request_of(request_rec *r);
+
+#endif

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Rosters of this process.  See core_roster.h.
+ *
+ * Bound.
+ */
+#include "core_roster.h"
+
+#include <stdlib.h>
+
+#include "core_store.h"
+#include "lbx_vals.h"
+
+APLOG_USE_MODULE(lbx_core);
+
+/* All members by value, as the rules want them. */
+struct picture {
+    struct lbx_roster_in in;
+    struct lbx_member_view *view;
+    struct lbx_seg_member **rec;
+    uint16_t *chosen;
+    uint32_t *weights;
+};
+
+static uint64_t picture_size(uint32_t n)
+{
+    return n
+               * (sizeof(struct lbx_member_view) + sizeof(struct lbx_seg_member *)
+                  + sizeof(uint32_t) + sizeof(uint16_t))
+           + 64;
+}
+
+static void take_picture(struct core_set *set, void *mem, struct picture *pic)
+{
+    uint32_t n = set->n;
+
+    pic->view = mem;
+    pic->rec = (void *)(pic->view + n);
+    pic->weights = (void *)(pic->rec + n);
+    pic->chosen = (void *)(pic->weights + n);
+    pic->in.set = set->rec;
+    pic->in.n = n;
+    pic->in.view = pic->view;
+    pic->in.rec = pic->rec;
+    /* before the views: what changes from here on makes the roster stale */
+    pic->in.epoch = atomic_load(&set->rec->epoch);
+    for (uint32_t i = 0; i < n; i++) {
+        struct core_member *m = &set->member[i];
+
+        lbx_store_view(core_store(), m->ref, m->rec, &pic->view[i]);
+        pic->view[i].retry_us = m->retry_us;
+        /* a slot that was given away is not ours to judge */
+        pic->view[i].retired |= m->rec->revision != m->ref.revision;
+        pic->rec[i] = m->rec;
+    }
+}
+
+/* The error of member <i> ends, unless somebody else was first. */
+static int end_error(struct core_set *set, struct picture *pic, uint32_t i)
+{
+    struct lbx_member_view *v = &pic->view[i];
+    int first = atomic_compare_exchange_strong(&pic->rec[i]->error_at_us, &v->error_at_us, 0);
+
+    if (first) {
+        atomic_fetch_add(&pic->rec[i]->retries, 1);
+        ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, set->server,
+                     LBXNO(0130) "%s: worker (%s) has been marked for retry", set->name,
+                     set->member[i].name);
+    }
+    v->error_at_us = first ? 0 : atomic_load(&pic->rec[i]->error_at_us);
+    return first;
+}
+
+static void end_old_errors(struct core_set *set, struct picture *pic, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (lbx_error_over(&pic->view[i], now_us)) {
+            end_error(set, pic, i);
+        }
+    }
+}
+
+static void free_roster(struct core_roster *cr)
+{
+    free(cr->member_vals);
+    free(cr->r);
+    free(cr);
+}
+
+static struct core_roster *compile(struct core_set *set, uint64_t now_us)
+{
+    struct lbx_ask ask = {.now_us = now_us};
+    struct core_roster *cr = calloc(1, sizeof(*cr));
+    void *mem = malloc(picture_size(set->n));
+    struct picture pic;
+    struct lbx_tier tier;
+    uint32_t period;
+
+    if (cr) {
+        cr->member_vals = malloc((set->n ? set->n : 1) * sizeof(*cr->member_vals));
+    }
+    if (cr && cr->member_vals && mem) {
+        take_picture(set, mem, &pic);
+        end_old_errors(set, &pic, now_us);
+        lbx_set_vals_read(set->rec, &cr->vals);
+        cr->method = lbx_method_find(cr->vals.method);
+        for (uint32_t i = 0; i < set->n; i++) {
+            cr->member_vals[i] = pic.view[i].run;
+        }
+        cr->r = malloc(lbx_roster_plan(&pic.in, &ask, pic.chosen, pic.weights, &tier, &period));
+        if (cr->r) {
+            lbx_roster_make(&pic.in, pic.chosen, pic.weights, &tier, period, cr->r);
+        }
+    }
+    free(mem);
+    if (cr && !cr->r) {
+        free_roster(cr);
+        cr = NULL;
+    }
+    return cr;
+}
+
+struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us)
+{
+    struct core_roster *cr, *old = NULL;
+
+    apr_thread_mutex_lock(set->mutex);
+    cr = set->current;
+    if (!cr || lbx_roster_stale(cr->r, now_us)) {
+        struct core_roster *fresh = compile(set, now_us);
+
+        if (fresh) {
+            fresh->users = 1; /* the set's own */
+            old = cr && !--cr->users ? cr : NULL;
+            cr = set->current = fresh;
+        }
+    }
+    if (cr) {
+        cr->users++;
+    }
+    apr_thread_mutex_unlock(set->mutex);
+    if (old) {
+        free_roster(old);
+    }
+    return cr;
+}
+
+void core_roster_req_put(struct core_set *set, struct core_roster *cr)
+{
+    int last;
+
+    apr_thread_mutex_lock(set->mutex);
+    last = !--cr->users;
+    apr_thread_mutex_unlock(set->mutex);
+    if (last) {
+        free_roster(cr);
+    }
+}
+
+struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t *tried,
+                                           uint64_t now_us, apr_pool_t *p)
+{
+    struct lbx_ask ask = {.now_us = now_us, .tried = tried};
+    struct picture pic;
+    struct lbx_tier tier;
+    uint32_t period;
+    uint64_t size;
+
+    take_picture(set, apr_palloc(p, picture_size(set->n)), &pic);
+    end_old_errors(set, &pic, now_us);
+    size = lbx_roster_plan(&pic.in, &ask, pic.chosen, pic.weights, &tier, &period);
+    return lbx_roster_make(&pic.in, pic.chosen, pic.weights, &tier, period, apr_palloc(p, size));
+}
+
+unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us)
+{
+    struct lbx_ask ask = {.now_us = now_us};
+    void *mem = malloc(picture_size(set->n));
+    struct picture pic;
+    unsigned ended = 0;
+
+    if (!mem) {
+        return 0;
+    }
+    take_picture(set, mem, &pic);
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (lbx_eligible(&pic.view[i], i, &ask) == LBX_IN_ERROR && end_error(set, &pic, i)) {
+            ended++;
+            ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, set->server,
+                         LBXNO(0131) "%s: Forcing recovery for worker (%s)", set->name,
+                         set->member[i].name);
+        }
+    }
+    if (ended) {
+        atomic_fetch_add(&set->rec->epoch, 1);
+        atomic_fetch_add(&set->rec->recoveries, 1);
+    }
+    free(mem);
+    return ended;
+}

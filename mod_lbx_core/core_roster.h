@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * This process's compiled roster of each balancer: made when it is asked for
+ * and the old one is out of date, shared by the threads that use it, freed when
+ * the last is done.
+ *
+ * Errors that are over end here: a member whose retry= has passed is let in
+ * when the next roster is made.
+ *
+ * Bound.  Request threads.  The only lock is a thread mutex of this process,
+ * held for a few instructions, or while one thread compiles for all.
+ */
+#ifndef CORE_ROSTER_H
+#define CORE_ROSTER_H
+
+#include "core_conf.h"
+
+struct core_roster {
+    unsigned users;                      /* guarded by set->mutex */
+    const struct lbx_method *method;     /* NULL: a foreign provider's */
+    struct lbx_set_vals vals;            /* the balancer's, in force */
+    struct lbx_member_vals *member_vals; /* of all its members */
+    struct lbx_roster *r;
+};
+
+/* The current roster, to be given back; NULL: no memory. */
+struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us);
+void core_roster_req_put(struct core_set *set, struct core_roster *cr);
+
+/* A roster for one request that has been at some members: the others compete as
+ * if those could not be used.  In <p>. */
+struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t *tried,
+                                           uint64_t now_us, apr_pool_t *p);
+
+/* Recovery by force: end the errors of all members that nothing else keeps out.
+ * Returns how many that were. */
+unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us);
+
+#endif

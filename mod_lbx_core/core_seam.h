@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Core's side of the contract between the modules (include/mod_lbx.h).
+ *
+ * Bound.
+ */
+#ifndef CORE_SEAM_H
+#define CORE_SEAM_H
+
+#include "core_conf.h"
+
+/* Offer the optional functions.  In register_hooks. */
+void core_seam_register(void);
+
+/* Ask the siblings where the client belongs. */
+int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint);
+
+/* Why nobody can be chosen, for a log line: "http://a: in error, http://b: disabled". */
+const char *core_seam_why_none(apr_pool_t *p, const struct core_set *set, uint64_t now_us);
+
+#endif

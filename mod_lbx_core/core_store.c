@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The segment's life.  See core_store.h.
+ *
+ * Anonymous shared memory on the process pool: no name, no file, nothing left
+ * behind by a kill -9.  Its addresses are retained data, so that the next
+ * generation of this module finds it; children of the old one go on counting in
+ * the same memory until they end.
+ *
+ * Bound.
+ */
+#include "core_store.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "apr_hash.h"
+#include "apr_shm.h"
+#include "apr_strings.h"
+#include "ap_mpm.h"
+
+#include "lbx_vals.h"
+
+APLOG_USE_MODULE(lbx_core);
+
+/* What survives the module's reload.  Another layout has another key: state of
+ * an earlier major version is left alone, not misread. */
+#define RETAINED_KEY "mod_lbx_core segments 1"
+
+LBX_STATIC(LBX_SEG_MAJOR == 1, "RETAINED_KEY names the layout's major version");
+
+struct retained {
+    struct lbx_store store;
+    uint32_t child_cap;
+};
+
+enum {
+    MEMBERS_AT_LEAST = 128,
+    SETS_AT_LEAST = 32,
+    CHILDREN_SPARE = 16 /* beyond two generations of the server limit */
+};
+
+static struct retained *kept;             /* in retained data; found again at every start */
+static uint32_t own_child = LBX_NO_CHILD; /* of a child process */
+static int cold;
+
+struct lbx_store *core_store(void)
+{
+    return &kept->store;
+}
+
+uint32_t core_store_child(void)
+{
+    return own_child;
+}
+
+int core_store_boot_is_cold(void)
+{
+    return cold;
+}
+
+/* ------------------------------------------------------------------ */
+/* Memory                                                               */
+
+static apr_status_t add_segment(server_rec *s, uint32_t sets, uint32_t members)
+{
+    struct lbx_seg_plan plan = {sets, members, kept->child_cap};
+    apr_size_t len = lbx_seg_size(&plan) + LBX_LINE;
+    apr_shm_t *shm;
+    char *base;
+    enum lbx_rc rc;
+    apr_status_t rv = apr_shm_create(&shm, len, NULL, s->process->pool);
+
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
+                     LBXNO(0110) "cannot make a shared segment of %" APR_SIZE_T_FMT
+                                 " bytes for %u members",
+                     len, members);
+        return rv;
+    }
+    base = apr_shm_baseaddr_get(shm);
+    base += (LBX_LINE - (uintptr_t)base % LBX_LINE) % LBX_LINE;
+    rc = lbx_seg_format(base, len - LBX_LINE, &plan);
+    if (!rc) {
+        rc = lbx_store_add(&kept->store, base, len - LBX_LINE);
+    }
+    if (rc) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s,
+                     LBXNO(0111) "cannot use a new shared segment (reason %d)", (int)rc);
+        return APR_EGENERAL;
+    }
+    ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, s,
+                 LBXNO(0112) "shared segment %u: %" APR_SIZE_T_FMT
+                             " bytes, room for %u balancers, %u members, %u processes",
+                 kept->store.n, len, sets, members, kept->child_cap);
+    return APR_SUCCESS;
+}
+
+static uint32_t twice_or(uint32_t n, uint32_t least)
+{
+    return 2 * n > least ? 2 * n : least;
+}
+
+/* Room for what the generation may need: everything new in the worst case. */
+static apr_status_t make_room(const struct core_gen *gen, server_rec *s)
+{
+    uint32_t sets = 0;
+    uint32_t members = kept->store.n ? lbx_store_room(&kept->store, &sets) : 0;
+
+    if (members >= gen->members && sets >= (uint32_t)gen->sets->nelts) {
+        return APR_SUCCESS;
+    }
+    return add_segment(s, twice_or((uint32_t)gen->sets->nelts, SETS_AT_LEAST),
+                       twice_or(gen->members, MEMBERS_AT_LEAST));
+}
+
+static void find_retained(void)
+{
+    int daemons = 0;
+
+    kept = ap_retained_data_get(RETAINED_KEY);
+    cold = !kept;
+    if (!kept) {
+        kept = ap_retained_data_create(RETAINED_KEY, sizeof(*kept));
+        ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &daemons);
+        kept->child_cap = 2 * (uint32_t)(daemons > 0 ? daemons : 1) + CHILDREN_SPARE;
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* Records                                                              */
+
+/* One pass over the segments instead of a search for each member. */
+struct index {
+    apr_pool_t *p;
+    apr_hash_t *sets;    /* "scope\nname" */
+    apr_hash_t *members; /* "slot revision name" */
+};
+
+struct found {
+    struct lbx_ref ref;
+    int wanted; /* the file has it */
+};
+
+static const char *set_key(apr_pool_t *p, const char *scope, const char *name)
+{
+    return apr_pstrcat(p, scope, "\n", name, NULL);
+}
+
+static const char *member_key(apr_pool_t *p, struct lbx_ref set, const char *name)
+{
+    return apr_psprintf(p, "%x %x %s", set.slot, set.revision, name);
+}
+
+static struct found *remember(apr_pool_t *p, apr_hash_t *h, const char *key, struct lbx_ref ref)
+{
+    struct found *f = apr_pcalloc(p, sizeof(*f));
+
+    f->ref = ref;
+    apr_hash_set(h, key, APR_HASH_KEY_STRING, f);
+    return f;
+}
+
+static int index_set(void *baton, struct lbx_ref ref, struct lbx_seg_set *rec)
+{
+    struct index *ix = baton;
+
+    remember(ix->p, ix->sets, set_key(ix->p, rec->scope, rec->name), ref);
+    return 0;
+}
+
+static int index_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *rec)
+{
+    struct index *ix = baton;
+
+    remember(ix->p, ix->members, member_key(ix->p, rec->set, rec->name), ref);
+    return 0;
+}
+
+static void log_merge(server_rec *s, const struct core_set *set, const char *member,
+                      const struct lbx_field *f, enum lbx_merged what, const void *before,
+                      const void *now, const void *run)
+{
+    char was[LBX_FIELD_TEXT_MAX], is[LBX_FIELD_TEXT_MAX], force[LBX_FIELD_TEXT_MAX];
+    const char *of = member ? " member " : "";
+
+    member = member ? member : "";
+    switch (what) {
+    case LBX_MERGED_DROPS:
+        ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s,
+                     LBXNO(0113) "%s%s%s: %s=%s from the configuration file, which was edited, "
+                                 "replaces %s set at run time",
+                     set->name, of, member, f->name, lbx_field_print(f, now, is),
+                     lbx_field_print(f, before, was));
+        break;
+    case LBX_MERGED_KEEPS:
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     LBXNO(0114) "%s%s%s: %s=%s set at run time stays (configuration file: %s)",
+                     set->name, of, member, f->name, lbx_field_print(f, run, force),
+                     lbx_field_print(f, now, is));
+        break;
+    case LBX_MERGED_FILE:
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, LBXNO(0115) "%s%s%s: %s=%s from now on",
+                     set->name, of, member, f->name, lbx_field_print(f, now, is));
+        break;
+    default:
+        break;
+    }
+}
+
+static void merge_member(server_rec *s, const struct core_member *m)
+{
+    struct lbx_member_vals run, before;
+    enum lbx_merged done[16];
+
+    LBX_STATIC(LBX_MEMBER_FIELDS <= 16, "room for each field");
+    lbx_member_vals_read(m->rec, &run);
+    before = run;
+    lbx_vals_merge(lbx_member_fields, lbx_member_fields_n, &run, &m->rec->conf, &m->conf, done);
+    for (unsigned i = 0; i < lbx_member_fields_n; i++) {
+        log_merge(s, m->set, m->name, &lbx_member_fields[i], done[i], &before, &m->conf, &run);
+    }
+    lbx_member_vals_write(m->rec, &run);
+    m->rec->conf = m->conf;
+}
+
+/* A method that was chosen at run time may not be loaded any more. */
+static void check_method(server_rec *s, const struct core_set *set, struct lbx_set_vals *run)
+{
+    if (!ap_lookup_provider(PROXY_LBMETHOD, run->method, "0")) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LBXNO(0116) "%s: lbmethod=%s set at run time is not loaded any more, "
+                                 "going back to %s",
+                     set->name, run->method, set->conf.method);
+        memcpy(run->method, set->conf.method, sizeof(run->method));
+    }
+}
+
+static void merge_set(server_rec *s, const struct core_set *set)
+{
+    struct lbx_set_vals run, before;
+    enum lbx_merged done[16];
+
+    LBX_STATIC(LBX_SET_FIELDS <= 16, "room for each field");
+    lbx_set_vals_read(set->rec, &run);
+    before = run;
+    lbx_vals_merge(lbx_set_fields, lbx_set_fields_n, &run, &set->rec->conf, &set->conf, done);
+    for (unsigned i = 0; i < lbx_set_fields_n; i++) {
+        log_merge(s, set, NULL, &lbx_set_fields[i], done[i], &before, &set->conf, &run);
+    }
+    check_method(s, set, &run);
+    lbx_set_vals_write(set->rec, &run);
+    set->rec->conf = set->conf;
+}
+
+/* Scripts hold the nonce: it stays as long as the record does. */
+static void settle_nonce(struct core_set *set)
+{
+    char fresh[APR_UUID_FORMATTED_LENGTH + 1];
+    apr_uuid_t uuid;
+
+    if (set->nonce) {
+        apr_cpystrn(set->rec->nonce, set->nonce, sizeof(set->rec->nonce));
+    } else if (!*set->rec->nonce) {
+        ap_random_insecure_bytes(uuid.data, sizeof(uuid.data));
+        apr_uuid_format(fresh, &uuid);
+        apr_cpystrn(set->rec->nonce, fresh, sizeof(set->rec->nonce));
+    }
+}
+
+static apr_status_t adopt_member(server_rec *s, struct index *ix, struct core_member *m)
+{
+    const char *key = member_key(ix->p, m->set->ref, m->name);
+    struct found *f = apr_hash_get(ix->members, key, APR_HASH_KEY_STRING);
+
+    if (!f) {
+        struct lbx_ref ref;
+
+        if (lbx_store_new_member_locked(&kept->store, m->set->ref, m->name, &ref)) {
+            return APR_ENOMEM;
+        }
+        f = remember(ix->p, ix->members, key, ref);
+        m->rec = lbx_store_member(&kept->store, ref);
+        m->rec->conf = m->conf;
+        m->rec->health = m->health;
+        lbx_member_vals_write(m->rec, &m->conf);
+    }
+    f->wanted = 1;
+    m->ref = f->ref;
+    m->rec = lbx_store_member(&kept->store, f->ref);
+    m->rec->life = LBX_LIVE;
+    merge_member(s, m);
+    return APR_SUCCESS;
+}
+
+static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *set)
+{
+    const char *key = set_key(ix->p, set->scope, set->name);
+    struct found *f = apr_hash_get(ix->sets, key, APR_HASH_KEY_STRING);
+
+    if (!f) {
+        struct lbx_ref ref;
+
+        if (lbx_store_new_set_locked(&kept->store, set->scope, set->name, &ref)) {
+            return APR_ENOMEM;
+        }
+        f = remember(ix->p, ix->sets, key, ref);
+        set->rec = lbx_store_set(&kept->store, ref);
+        set->rec->conf = set->conf;
+        lbx_set_vals_write(set->rec, &set->conf);
+    }
+    f->wanted = 1;
+    set->ref = f->ref;
+    set->rec = lbx_store_set(&kept->store, f->ref);
+    set->rec->life = LBX_LIVE;
+    merge_set(s, set);
+    settle_nonce(set);
+    for (uint32_t i = 0; i < set->n; i++) {
+        apr_status_t rv = adopt_member(s, ix, &set->member[i]);
+
+        if (rv != APR_SUCCESS) {
+            return rv;
+        }
+    }
+    atomic_fetch_add(&set->rec->epoch, 1);
+    return APR_SUCCESS;
+}
+
+/* What the file has no more: nobody new goes there, and the slot is free when
+ * the last request is over. */
+static void retire_rest(const struct index *ix)
+{
+    apr_hash_index_t *i;
+
+    for (i = apr_hash_first(ix->p, ix->members); i; i = apr_hash_next(i)) {
+        struct found *f = apr_hash_this_val(i);
+        struct lbx_seg_member *m = lbx_store_member(&kept->store, f->ref);
+
+        if (!f->wanted && m) {
+            m->life = LBX_RETIRED;
+        }
+    }
+    for (i = apr_hash_first(ix->p, ix->sets); i; i = apr_hash_next(i)) {
+        struct found *f = apr_hash_this_val(i);
+        struct lbx_seg_set *set = lbx_store_set(&kept->store, f->ref);
+
+        if (!f->wanted && set) {
+            set->life = LBX_RETIRED;
+            atomic_fetch_add(&set->epoch, 1);
+        }
+    }
+}
+
+static apr_status_t adopt_all(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp)
+{
+    struct index ix = {ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp)};
+    apr_status_t rv = APR_SUCCESS;
+
+    lbx_store_each_set(&kept->store, index_set, &ix);
+    lbx_store_each_member(&kept->store, index_member, &ix);
+    for (int i = 0; i < gen->sets->nelts && rv == APR_SUCCESS; i++) {
+        rv = adopt_set(s, &ix, APR_ARRAY_IDX(gen->sets, i, struct core_set *));
+    }
+    if (rv == APR_SUCCESS) {
+        retire_rest(&ix);
+    }
+    return rv;
+}
+
+apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp)
+{
+    apr_status_t rv;
+
+    find_retained();
+    if (kept->store.n) {
+        core_store_boot_sweep(s);
+    } else if ((rv = make_room(gen, s)) != APR_SUCCESS) {
+        return rv;
+    }
+    if (lbx_store_lock(&kept->store)) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, LBXNO(0117) "cannot take the admin mutex");
+        return APR_EGENERAL;
+    }
+    lbx_store_sweep_locked(&kept->store);
+    rv = make_room(gen, s);
+    if (rv == APR_SUCCESS) {
+        rv = adopt_all(gen, s, ptemp);
+    }
+    lbx_store_unlock(&kept->store);
+    if (rv != APR_SUCCESS) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, rv, s,
+                     LBXNO(0118) "no shared record for each of %d balancers and %u members",
+                     gen->sets->nelts, gen->members);
+    }
+    return rv;
+}
+
+/* ------------------------------------------------------------------ */
+/* Children                                                             */
+
+void core_store_child_attach(server_rec *s)
+{
+    own_child = lbx_store_child_claim(&kept->store, (uint32_t)getpid());
+    if (own_child == LBX_NO_CHILD) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                     LBXNO(0119) "more than %u processes: requests of this one are not counted "
+                                 "as in flight",
+                     kept->child_cap);
+    }
+}
+
+static void log_cleared(server_rec *s, uint64_t n, const char *whose)
+{
+    if (n) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     LBXNO(0120) "%s ended with %lu requests in flight, they are not counted "
+                                 "any more",
+                     whose, (unsigned long)n);
+    }
+}
+
+void core_store_boot_child_gone(server_rec *s, pid_t pid)
+{
+    if (kept && kept->store.n) {
+        log_cleared(s, lbx_store_child_clear(&kept->store, (uint32_t)pid), "a child");
+    }
+}
+
+static int is_alive(uint32_t pid)
+{
+    return !kill((pid_t)pid, 0) || errno == EPERM;
+}
+
+void core_store_boot_sweep(server_rec *s)
+{
+    if (kept && kept->store.n) {
+        log_cleared(s, lbx_store_child_sweep(&kept->store, is_alive), "an unnoticed child");
+    }
+}

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The life of the segment: made at the first start, found again after a
+ * graceful restart, grown when members come, attached to by children, cleaned
+ * of those that are gone.
+ *
+ * Not here: the layout (lbx_segment), what is read and written in a request.
+ *
+ * Bound.
+ */
+#ifndef CORE_STORE_H
+#define CORE_STORE_H
+
+#include "core_conf.h"
+
+/* Give each set and member of the generation its record, new or kept, and merge
+ * the file's values into those in force.  Records that the file does not have
+ * any more are retired.  Parent, post_config.  APR_ENOMEM, APR_EGENERAL: logged. */
+apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp);
+
+/* True when the segment was made by this start: no earlier state in memory. */
+int core_store_boot_is_cold(void);
+
+/* Take a column for this process.  Child, child_init. */
+void core_store_child_attach(server_rec *s);
+
+/* A child is gone, whatever it was doing.  Parent, child_status. */
+void core_store_boot_child_gone(server_rec *s, pid_t pid);
+
+/* Look for children that went unnoticed.  Parent, now and then. */
+void core_store_boot_sweep(server_rec *s);
+
+/* The store of this process and its column; valid after adoption. */
+struct lbx_store *core_store(void);
+uint32_t core_store_child(void);
+
+#endif

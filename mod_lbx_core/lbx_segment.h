@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The layout of the shared segment: state that many processes and two
+ * generations of code share.  It is a file format: magic, version, sizes; no
+ * pointer, no function address, fixed-width fields.  Any change of a struct
+ * below changes the mapping: raise LBX_SEG_MAJOR in the same commit.
+ *
+ * Not here: who finds or creates records (lbx_store), what the values mean
+ * (lbx_eligible, the methods), where the memory comes from (core_store).
+ *
+ * Fields stand in groups, one writer rule each, a group on its own cache line.
+ *
+ * Pure: works on any block of zeroed memory that is aligned to LBX_LINE.
+ */
+#ifndef LBX_SEGMENT_H
+#define LBX_SEGMENT_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "lbx_assert.h"
+#include "lbx_types.h"
+
+enum {
+    LBX_SEG_MAGIC = 0x4c42586d,
+    LBX_SEG_MAJOR = 1, /* another major is never adopted */
+    LBX_SEG_MINOR = 0, /* fields taken from reserved space */
+    LBX_LINE = 64
+};
+
+#define LBX_ALIGNED _Alignas(LBX_LINE)
+
+/* Written once when the segment is made, except where a field says otherwise. */
+struct lbx_seg_head {
+    uint32_t magic;
+    uint16_t major;
+    uint16_t minor;
+    uint32_t set_size;
+    uint32_t member_size;
+    uint32_t set_cap;
+    uint32_t member_cap;
+    uint32_t child_cap;
+    uint32_t reserved_;
+    uint64_t sets_at; /* offsets from the head */
+    uint64_t members_at;
+    uint64_t children_at;
+    uint64_t columns_at;
+    uint64_t column_stride; /* bytes between two children's columns */
+    uint64_t total;         /* bytes */
+
+    /* Structural changes: the parent at a (re)start, a child that runs a
+     * manager action.  Robust: a holder that dies leaves it usable.  Never
+     * taken in the request path. */
+    LBX_ALIGNED pthread_mutex_t admin_mutex;
+    uint32_t admin_mutex_ready;
+
+    /* Children claim and the parent clears a slot by compare-and-swap. */
+    LBX_ALIGNED _Atomic uint32_t children_high; /* slots above were never used */
+};
+
+enum lbx_life { LBX_FREE = 0, LBX_LIVE, LBX_RETIRED };
+
+/* A balancer. */
+struct lbx_seg_set {
+    /* Identity: whoever holds the admin mutex, before <life> becomes LIVE. */
+    LBX_ALIGNED _Atomic uint32_t revision;
+    _Atomic uint32_t life;
+    uint64_t hash;
+    char scope[LBX_SCOPE_MAX];
+    char name[LBX_BALANCER_MAX];
+    char nonce[LBX_NONCE_MAX];
+
+    /* Configuration: whoever holds the admin mutex.  Readers take
+     * vals[vals_gen & 1] and look again (lbx_vals.h). */
+    LBX_ALIGNED _Atomic uint32_t vals_gen;
+    uint32_t conf_known; /* <conf> holds the values of a file */
+    struct lbx_set_vals vals[2];
+    struct lbx_set_vals conf;
+
+    /* Anybody who changed what a choice depends on adds one. */
+    LBX_ALIGNED _Atomic uint32_t epoch;
+
+    /* Requests, by atomic addition; no two fields need to agree. */
+    LBX_ALIGNED _Atomic uint64_t ticket;   /* byrequests, bytraffic: next place in the order */
+    LBX_ALIGNED _Atomic uint64_t vtime;    /* bytraffic, bybusyness: see lbx_fair.h */
+    _Atomic uint64_t estimate;             /* bytraffic: bytes of a usual answer */
+    LBX_ALIGNED _Atomic uint64_t busy_seq; /* bybusyness: counts changes of in-flight */
+    LBX_ALIGNED _Atomic uint64_t requests;
+    _Atomic uint64_t failovers;
+    _Atomic uint64_t refused; /* nobody could be chosen */
+    _Atomic uint64_t recoveries;
+};
+
+/* A member of a balancer. */
+struct lbx_seg_member {
+    /* Identity: whoever holds the admin mutex, before <life> becomes LIVE. */
+    LBX_ALIGNED _Atomic uint32_t revision;
+    _Atomic uint32_t life;
+    struct lbx_ref set;
+    uint64_t hash;
+    char name[LBX_MEMBER_MAX];
+
+    /* Configuration: as in lbx_seg_set. */
+    LBX_ALIGNED _Atomic uint32_t vals_gen;
+    uint32_t conf_known;
+    struct lbx_member_vals vals[2];
+    struct lbx_member_vals conf;
+
+    /* The health checker alone. */
+    LBX_ALIGNED _Atomic uint32_t health;
+
+    /* Requests, by compare-and-swap: the time of the failure that took the
+     * member out, 0 when it is in. */
+    LBX_ALIGNED _Atomic uint64_t error_at_us;
+    _Atomic uint32_t retries;
+
+    /* Requests, by atomic addition; owned by the balancer's method. */
+    LBX_ALIGNED _Atomic int64_t credit; /* byrequests: turns owed to it (> 0) or by it */
+    _Atomic uint64_t vtime;             /* bytraffic, bybusyness */
+
+    /* Requests, by atomic addition. */
+    LBX_ALIGNED _Atomic uint64_t elected;
+    _Atomic uint64_t sent;
+    _Atomic uint64_t received;
+    _Atomic uint64_t failures;
+};
+
+/* One process that serves requests. */
+struct lbx_seg_child {
+    /* The child sets its pid by compare-and-swap on 0; the parent clears the
+     * child's column and then the pid when the child is gone. */
+    _Atomic uint32_t pid;
+    uint32_t reserved_;
+};
+
+/* The layout is a contract between generations. */
+LBX_STATIC(sizeof(struct lbx_member_vals) == 144, "layout: member values");
+LBX_STATIC(sizeof(struct lbx_set_vals) == 160, "layout: set values");
+LBX_STATIC(offsetof(struct lbx_seg_set, vals_gen) == 512, "layout: set configuration");
+LBX_STATIC(offsetof(struct lbx_seg_set, epoch) == 1024, "layout: set epoch");
+LBX_STATIC(sizeof(struct lbx_seg_set) == 1344, "layout: set");
+LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 576, "layout: member configuration");
+LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1024, "layout: member health");
+LBX_STATIC(sizeof(struct lbx_seg_member) == 1280, "layout: member");
+LBX_STATIC(sizeof(struct lbx_seg_child) == 8, "layout: child");
+
+struct lbx_seg_plan {
+    uint32_t set_cap;
+    uint32_t member_cap;
+    uint32_t child_cap;
+};
+
+/* Bytes that a segment for <plan> takes. */
+uint64_t lbx_seg_size(const struct lbx_seg_plan *plan);
+
+/* Make <mem> (<len> zeroed bytes, aligned to LBX_LINE) a segment.  Boot only.
+ * LBX_ESIZE: too small; LBX_ELOCK: the system has no robust shared mutexes. */
+enum lbx_rc lbx_seg_format(void *mem, uint64_t len, const struct lbx_seg_plan *plan);
+
+/* May this code use the segment that starts at <mem>?  LBX_EMAGIC, LBX_EVERSION, LBX_ESIZE. */
+enum lbx_rc lbx_seg_check(const void *mem, uint64_t len);
+
+/* Addresses inside a segment.  The caller has checked the index against the head. */
+static inline struct lbx_seg_set *lbx_seg_set_at(struct lbx_seg_head *h, uint32_t i)
+{
+    return (struct lbx_seg_set *)((char *)h + h->sets_at) + i;
+}
+
+static inline struct lbx_seg_member *lbx_seg_member_at(struct lbx_seg_head *h, uint32_t i)
+{
+    return (struct lbx_seg_member *)((char *)h + h->members_at) + i;
+}
+
+static inline struct lbx_seg_child *lbx_seg_child_at(struct lbx_seg_head *h, uint32_t i)
+{
+    return (struct lbx_seg_child *)((char *)h + h->children_at) + i;
+}
+
+/* In-flight requests of one child, a word for each member.  Written by the
+ * threads of that child only, by atomic addition; cleared by the parent when
+ * the child is gone.  A member's in-flight count is the sum over the children. */
+static inline _Atomic uint32_t *lbx_seg_column(struct lbx_seg_head *h, uint32_t child)
+{
+    return (_Atomic uint32_t *)((char *)h + h->columns_at + child * h->column_stride);
+}
+
+#endif

@@ -1,0 +1,124 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Finds out what is missing on this system and installs it, or names the one command
+# that does.  Not a configure script: it says yes or no, it decides nothing.
+#
+#   need.sh build|demo|check|bench           install what is missing (root, or sudo without password)
+#   need.sh --tell build|demo|check|bench    only tell
+set -u
+
+PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
+[ -x /usr/bin/python3 ] && system_python=/usr/bin/python3 || system_python=python3
+PYTHON=${PYTHON:-$system_python}
+
+# level, probe, packages for apt | dnf | zypper | apk ("-": comes with another one)
+facts() {
+    cat <<'TABLE'
+build  cmd:cc              gcc                  gcc                gcc                     gcc
+build  header:stdio.h      libc6-dev            glibc-devel        glibc-devel             musl-dev
+build  apxs                apache2-dev          httpd-devel        apache2-devel           apache2-dev
+build  apr                 libapr1-dev          apr-devel          libapr1-devel           apr-dev
+build  apu                 libaprutil1-dev      apr-util-devel     libapr-util1-devel      apr-util-dev
+demo   cmd:make            make                 make               make                    make
+demo   python              python3              python3            python3                 python3
+demo   httpd               apache2-bin          httpd              apache2                 apache2
+demo   httpdmod:mod_proxy  apache2-bin          httpd              apache2                 apache2-proxy
+check  cmd:pkg-config      pkg-config           pkgconf-pkg-config pkgconf-pkg-config      pkgconf
+check  pc:check            check                check-devel        check-devel             check-dev
+check  cmd:nm              binutils             binutils           binutils                binutils
+check  python:pytest       python3-pytest       python3-pytest     python3-pytest          py3-pytest
+check  clang-format        clang-format         clang-tools-extra  clang                   clang-extra-tools
+bench  cmd:wrk             wrk                  wrk                wrk                     wrk
+TABLE
+}
+
+find_apxs() {
+    for a in "${APXS:-apxs}" apxs apxs2; do
+        command -v "$a" >/dev/null 2>&1 && { echo "$a"; return 0; }
+    done
+    return 1
+}
+
+ask_apxs() {
+    a=$(find_apxs) && "$a" -q "$1" 2>/dev/null
+}
+
+have() {
+    what=${1#*:}
+    case $1 in
+    cmd:*)      command -v "$what" ;;
+    header:*)   [ -f "/usr/include/$what" ] || [ -n "$(find /usr/include -maxdepth 2 -name "$what")" ] ;;
+    apxs)       find_apxs && [ -f "$(ask_apxs INCLUDEDIR)/httpd.h" ] ;;
+    apr)        command -v apr-1-config || [ -x "$(ask_apxs APR_CONFIG)" ] ;;
+    apu)        command -v apu-1-config || [ -x "$(ask_apxs APU_CONFIG)" ] ;;
+    httpd)      [ -x "$(ask_apxs SBINDIR)/$(ask_apxs PROGNAME)" ] ;;
+    httpdmod:*) [ -f "$(ask_apxs LIBEXECDIR)/$what.so" ] ;;
+    pc:*)       pkg-config --exists "$what" ;;
+    python)     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 8))' ;;
+    python:*)   "$PYTHON" -c "import sys, importlib.util as u; sys.exit(not u.find_spec('$what'))" ;;
+    clang-format) command -v "${CLANG_FORMAT:-clang-format}" || command -v clang-format-14 || command -v clang-format ;;
+    esac >/dev/null 2>&1
+}
+
+# Sets manager, column and install: how this system gets a package.
+system() {
+    for row in apt-get:3:"apt-get install -y --no-install-recommends" dnf:4:"dnf install -y" \
+        zypper:5:"zypper --non-interactive install" apk:6:"apk add"; do
+        manager=${row%%:*}
+        row=${row#*:}
+        column=${row%%:*}
+        install=${row#*:}
+        command -v "$manager" >/dev/null 2>&1 && return 0
+    done
+    manager='' column=3 install='(install these with your package manager; names are those of Debian:)'
+}
+
+# The packages of the missing things of the levels "$@", each once.
+missing() {
+    facts | while read -r level probe packages; do
+        case " $* " in *" $level "*) ;; *) continue ;; esac
+        have "$probe" && continue
+        echo "$level $probe $packages" | awk -v c="$column" '$c != "-" { print $c }'
+    done | sort -u | paste -sd ' ' -
+}
+
+run_install() {
+    DEBIAN_FRONTEND=noninteractive
+    export DEBIAN_FRONTEND
+    [ "$(id -u)" = 0 ] && sudo='' || sudo='sudo -n'
+    # shellcheck disable=SC2086
+    $sudo $install $1 && return 0
+    # shellcheck disable=SC2086
+    [ "$manager" = apt-get ] && $sudo apt-get update && $sudo $install $1
+}
+
+tell=no
+[ "${1:-}" = --tell ] && { tell=yes; shift; }
+case ${1:-} in
+build) levels='build' ;;
+demo)  levels='build demo' ;;
+check) levels='build demo check' ;;
+bench) levels='build demo bench' ;;
+*)     echo "usage: need.sh [--tell] build|demo|check|bench" >&2; exit 2 ;;
+esac
+
+system
+# shellcheck disable=SC2086
+packages=$(missing $levels)
+[ -z "$packages" ] && exit 0
+
+if [ "$tell" = no ] && [ -n "$manager" ]; then
+    if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then
+        echo "Installing what is missing: $packages"
+        run_install "$packages" >&2
+        # shellcheck disable=SC2086
+        packages=$(missing $levels)
+        [ -z "$packages" ] && exit 0
+    fi
+fi
+
+[ "$(id -u)" = 0 ] || [ -z "$manager" ] || install="sudo $install"
+echo "Something is missing on this system. Run:" >&2
+echo "    $install $packages" >&2
+exit 1
