@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The Cookie header.  See lbx_cookie.h.
+ *
+ * A pair ends at ';', quotes or not, as browsers and servers have it (RFC 6265):
+ * one stray quote must not swallow the cookies after it.  It ends at ',' as well,
+ * since httpd joins several Cookie fields with one; there a quoted value may have
+ * a comma of its own.
+ *
+ *     a=1; S="x,y.r1", S = z.r2      a -> 1    S -> x,y.r1    S -> z.r2
+ *     S="x,y.r1; b=2                 S -> "x   b -> 2         (nothing closes the quote)
+ *
+ * Pure.
+ */
+#include "lbx_cookie.h"
+
+#include <string.h>
+
+static int is_blank(char ch)
+{
+    return ch == ' ' || ch == '\t';
+}
+
+static int is_delimiter(char ch)
+{
+    return ch == ';' || ch == ',';
+}
+
+static const char *skip_blanks(const char *at, const char *end)
+{
+    while (at < end && is_blank(*at)) {
+        at++;
+    }
+    return at;
+}
+
+/* Without the blanks at its end. */
+static size_t trimmed(const char *at, const char *end)
+{
+    while (end > at && is_blank(end[-1])) {
+        end--;
+    }
+    return (size_t)(end - at);
+}
+
+/*
+ * The quote that closes the value whose opening quote is at <open>, or NULL when
+ * none does before the next ';', or when more than blanks follows it.  Looks no
+ * further than the next quote, and only a quote brings us here: a header full of
+ * them is still read only a few times over.
+ */
+static const char *closing_quote(const char *open, const char *end)
+{
+    const char *quote = open + 1;
+    const char *next;
+
+    while (quote < end && *quote != '"' && *quote != ';') {
+        quote++;
+    }
+    if (quote == end || *quote == ';') {
+        return NULL;
+    }
+    next = skip_blanks(quote + 1, end);
+    return next == end || is_delimiter(*next) ? quote : NULL;
+}
+
+/* The value at c->at; leaves the cursor behind it. */
+static void read_value(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
+{
+    const char *value = skip_blanks(c->at, c->end);
+    const char *quote = value < c->end && *value == '"' ? closing_quote(value, c->end) : NULL;
+
+    if (quote) {
+        cookie->value = value + 1;
+        cookie->value_len = (size_t)(quote - cookie->value);
+        c->at = skip_blanks(quote + 1, c->end);
+        return;
+    }
+    c->at = value;
+    while (c->at < c->end && !is_delimiter(*c->at)) {
+        c->at++;
+    }
+    cookie->value = value;
+    cookie->value_len = trimmed(value, c->at);
+}
+
+int lbx_cookie_next(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
+{
+    while (c->at < c->end) {
+        const char *name;
+
+        if (is_delimiter(*c->at) || is_blank(*c->at)) {
+            c->at++;
+            continue;
+        }
+        name = c->at;
+        while (c->at < c->end && *c->at != '=' && !is_delimiter(*c->at)) {
+            c->at++;
+        }
+        if (c->at == c->end || *c->at != '=') {
+            continue;
+        }
+        cookie->name = name;
+        cookie->name_len = trimmed(name, c->at);
+        c->at++;
+        read_value(c, cookie);
+        if (cookie->name_len) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+int lbx_cookie_is(const struct lbx_cookie *cookie, const char *name)
+{
+    return cookie->name_len == strlen(name) && !memcmp(cookie->name, name, cookie->name_len);
+}

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * For scenarios only: a window on the suite's state, and a hand on it, through
+ * the same seam that sibling modules use.
+ *
+ *     GET  /-lab     all balancers as JSON
+ *     POST /-lab     balancer=...&member=...&field=...&value=...   (repeatable)
+ *
+ * Also two lbmethod providers of the kind that third parties write: "lab_last"
+ * takes the last usable member, with a finder of its own; "lab_first" asks
+ * mod_proxy's proxy_balancer_get_best_worker and counts how often it was told of
+ * elections.
+ *
+ * Not a manager: no access control, no HTML, never installed.
+ */
+#include "mod_lbx.h"
+#include "mod_proxy.h"
+
+#include "ap_provider.h"
+#include "apr_strings.h"
+#include "http_protocol.h"
+#include "util_script.h"
+
+#include <string.h>
+
+module AP_MODULE_DECLARE_DATA lbx_lab_module;
+
+static APR_OPTIONAL_FN_TYPE(lbx_snapshot) * snapshot;
+static APR_OPTIONAL_FN_TYPE(lbx_apply) * apply;
+static APR_OPTIONAL_FN_TYPE(proxy_balancer_get_best_worker) * best_worker;
+
+/* ------------------------------------------------------------------ */
+/* Looking                                                              */
+
+static const char *quoted(apr_pool_t *p, const char *t)
+{
+    char *out = apr_palloc(p, 6 * strlen(t) + 3), *o = out;
+
+    *o++ = '"';
+    for (; *t; t++) {
+        if (*t == '"' || *t == '\\') {
+            *o++ = '\\';
+            *o++ = *t;
+        } else if ((unsigned char)*t < ' ') {
+            o += apr_snprintf(o, 7, "\\u%04x", (unsigned char)*t);
+        } else {
+            *o++ = *t;
+        }
+    }
+    *o++ = '"';
+    *o = '\0';
+    return out;
+}
+
+static void put_vals(request_rec *r, const char *name, const struct lbx_member_vals *v)
+{
+    ap_rprintf(r, "\"%s\":{\"weight\":%u,\"lbset\":%u,\"admin\":%u,\"route\":%s,\"redirect\":%s}",
+               name, v->weight, v->lbset, v->admin, quoted(r->pool, v->route),
+               quoted(r->pool, v->redirect));
+}
+
+static void put_member(request_rec *r, const struct lbx_member_info *m)
+{
+    const struct lbx_member_view *v = &m->view;
+
+    ap_rprintf(r,
+               "{\"name\":%s,\"host\":%s,\"port\":%d,\"inelig\":%d,\"health\":%u,"
+               "\"error_at_us\":%" APR_UINT64_T_FMT ",\"retry_us\":%" APR_UINT64_T_FMT
+               ",\"retries\":%u,\"in_flight\":%u,\"elected\":%" APR_UINT64_T_FMT
+               ",\"sent\":%" APR_UINT64_T_FMT ",\"received\":%" APR_UINT64_T_FMT
+               ",\"failures\":%" APR_UINT64_T_FMT ",\"load\":%" APR_INT64_T_FMT ",",
+               quoted(r->pool, m->name), quoted(r->pool, m->host), m->port, (int)m->inelig,
+               v->health, v->error_at_us, v->retry_us, v->retries, v->in_flight, v->elected,
+               v->sent, v->received, v->failures, v->load);
+    put_vals(r, "run", &v->run);
+    ap_rputs(",", r);
+    put_vals(r, "conf", &v->conf);
+    ap_rputs("}", r);
+}
+
+static void put_set(request_rec *r, const struct lbx_set_info *s)
+{
+    ap_rprintf(
+        r,
+        "{\"name\":%s,\"scope\":%s,\"nonce\":%s,\"method\":%s,\"timeout_us\":%" APR_UINT64_T_FMT
+        ",\"maxattempts\":%d,\"nofailover\":%u,\"sticky\":%s,"
+        "\"requests\":%" APR_UINT64_T_FMT ",\"failovers\":%" APR_UINT64_T_FMT
+        ",\"refused\":%" APR_UINT64_T_FMT ",\"recoveries\":%" APR_UINT64_T_FMT
+        ",\"growth\":%u,\"members\":[",
+        quoted(r->pool, s->name), quoted(r->pool, s->scope), quoted(r->pool, s->nonce),
+        quoted(r->pool, s->run.method), s->run.timeout_us, s->run.maxattempts, s->run.nofailover,
+        quoted(r->pool, s->run.sticky), s->requests, s->failovers, s->refused, s->recoveries,
+        s->growth);
+    for (uint32_t i = 0; i < s->n; i++) {
+        ap_rputs(i ? "," : "", r);
+        put_member(r, &s->member[i]);
+    }
+    ap_rputs("]}", r);
+}
+
+static int look(request_rec *r)
+{
+    const apr_array_header_t *all = snapshot(r->pool, r->args ? r->server : NULL);
+
+    ap_set_content_type(r, "application/json");
+    ap_rputs("{\"balancers\":[", r);
+    for (int i = 0; i < all->nelts; i++) {
+        ap_rputs(i ? "," : "", r);
+        put_set(r, &APR_ARRAY_IDX(all, i, struct lbx_set_info));
+    }
+    ap_rputs("]}\n", r);
+    return OK;
+}
+
+/* ------------------------------------------------------------------ */
+/* Changing                                                             */
+
+/* Form pairs in order; "value" ends one change. */
+static int read_changes(request_rec *r, apr_array_header_t *changes)
+{
+    apr_array_header_t *pairs;
+    struct lbx_change c = {.who = "the scenario"};
+
+    if (ap_parse_form_data(r, NULL, &pairs, -1, 65536) != OK) {
+        return 0;
+    }
+    for (int i = 0; i < pairs->nelts; i++) {
+        ap_form_pair_t *pair = &APR_ARRAY_IDX(pairs, i, ap_form_pair_t);
+        apr_off_t len;
+        apr_size_t got;
+        char *text;
+
+        apr_brigade_length(pair->value, 1, &len);
+        got = (apr_size_t)len;
+        text = apr_pcalloc(r->pool, got + 1);
+        apr_brigade_flatten(pair->value, text, &got);
+        if (!strcmp(pair->name, "balancer")) {
+            c.balancer = text;
+            c.member = NULL;
+        } else if (!strcmp(pair->name, "member")) {
+            c.member = *text ? text : NULL;
+        } else if (!strcmp(pair->name, "field")) {
+            c.field = text;
+        } else if (!strcmp(pair->name, "value")) {
+            c.value = text;
+            APR_ARRAY_PUSH(changes, struct lbx_change) = c;
+        }
+    }
+    return 1;
+}
+
+static int change(request_rec *r)
+{
+    apr_array_header_t *changes = apr_array_make(r->pool, 4, sizeof(struct lbx_change));
+    const char *error = "";
+    enum lbx_rc rc;
+
+    if (!read_changes(r, changes)) {
+        return HTTP_BAD_REQUEST;
+    }
+    rc = apply(r->pool, r->server, (struct lbx_change *)changes->elts, (unsigned)changes->nelts,
+               &error);
+    r->status = rc ? HTTP_UNPROCESSABLE_ENTITY : HTTP_OK;
+    ap_set_content_type(r, "application/json");
+    ap_rprintf(r, "{\"rc\":%d,\"error\":%s}\n", (int)rc, quoted(r->pool, error));
+    return OK;
+}
+
+static int handler(request_rec *r)
+{
+    if (!r->handler || strcmp(r->handler, "lbx-lab")) {
+        return DECLINED;
+    }
+    if (!snapshot || !apply) {
+        return HTTP_NOT_IMPLEMENTED;
+    }
+    return r->method_number == M_POST ? change(r) : look(r);
+}
+
+/* ------------------------------------------------------------------ */
+/* Providers                                                            */
+
+static proxy_worker *find_last(proxy_balancer *b, request_rec *r)
+{
+    proxy_worker *found = NULL;
+
+    (void)r;
+    for (int i = 0; i < b->workers->nelts; i++) {
+        proxy_worker *w = APR_ARRAY_IDX(b->workers, i, proxy_worker *);
+
+        if (PROXY_WORKER_IS_USABLE(w)) {
+            found = w;
+        }
+    }
+    return found;
+}
+
+static int prefer_first(proxy_worker *current, proxy_worker *best, void *baton)
+{
+    (void)current;
+    (void)baton;
+    return best == NULL;
+}
+
+static proxy_worker *find_first(proxy_balancer *b, request_rec *r)
+{
+    return best_worker(b, r, prefer_first, NULL);
+}
+
+static apr_status_t count_election(proxy_balancer *b, proxy_worker *elected, server_rec *s)
+{
+    (void)b;
+    elected->s->lbstatus++;
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, s, "lab_first was told of %s", elected->s->name_ex);
+    return APR_SUCCESS;
+}
+
+static const proxy_balancer_method lab_last = {.name = "lab_last", .finder = find_last};
+static const proxy_balancer_method lab_first = {
+    .name = "lab_first", .finder = find_first, .updatelbstatus = count_election};
+
+static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)p;
+    (void)plog;
+    (void)ptemp;
+    (void)s;
+    snapshot = APR_RETRIEVE_OPTIONAL_FN(lbx_snapshot);
+    apply = APR_RETRIEVE_OPTIONAL_FN(lbx_apply);
+    best_worker = APR_RETRIEVE_OPTIONAL_FN(proxy_balancer_get_best_worker);
+    return OK;
+}
+
+static void register_hooks(apr_pool_t *p)
+{
+    ap_register_provider(p, PROXY_LBMETHOD, "lab_last", "0", &lab_last);
+    ap_register_provider(p, PROXY_LBMETHOD, "lab_first", "0", &lab_first);
+    ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+AP_DECLARE_MODULE(lbx_lab) = {
+    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, AP_MODULE_FLAG_NONE,
+};
