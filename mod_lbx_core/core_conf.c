@@ -29,6 +29,7 @@ const struct core_gen *core_conf_gen(void)
 struct own_conf {
     server_rec *s;
     apr_array_header_t *balancers; /* proxy_balancer, by value, before the merge */
+    apr_array_header_t *told;      /* struct core_told */
 };
 
 void *core_conf_create_server(apr_pool_t *p, server_rec *s)
@@ -36,7 +37,15 @@ void *core_conf_create_server(apr_pool_t *p, server_rec *s)
     struct own_conf *own = apr_pcalloc(p, sizeof(*own));
 
     own->s = s;
+    own->told = apr_array_make(p, 4, sizeof(struct core_told));
     return own;
+}
+
+apr_array_header_t *core_conf_told(server_rec *s)
+{
+    struct own_conf *own = ap_get_module_config(s->module_config, &lbx_core_module);
+
+    return own->told;
 }
 
 /* Called before mod_proxy's merge, because later modules are merged first and
@@ -129,13 +138,33 @@ static void read_set_conf(apr_pool_t *p, struct core_set *set, const proxy_balan
     apr_cpystrn(set->conf.sticky_path, s->sticky_path, sizeof(set->conf.sticky_path));
 }
 
-static void read_member_conf(struct core_member *m, const proxy_worker_shared *s)
+/* The factor as it is written, for this server or the one it inherits from. */
+static uint32_t exact_weight(const struct core_member *m, const server_rec *main, uint32_t rounded)
+{
+    const server_rec *from[] = {m->set->server, main};
+
+    for (unsigned k = 0; k < 2; k++) {
+        const apr_array_header_t *told = core_conf_told((server_rec *)from[k]);
+
+        for (int i = 0; i < told->nelts; i++) {
+            const struct core_told *t = &APR_ARRAY_IDX(told, i, struct core_told);
+
+            if (t->weight && !strcmp(t->member, m->name) && !strcmp(t->balancer, m->set->name)) {
+                return t->weight;
+            }
+        }
+    }
+    return rounded;
+}
+
+static void read_member_conf(struct core_member *m, const server_rec *main,
+                             const proxy_worker_shared *s)
 {
     apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
 
     m->retry_us = (uint64_t)retry;
     m->health = s->status & LBX_HEALTH_FAILED;
-    m->conf.weight = (uint32_t)s->lbfactor;
+    m->conf.weight = exact_weight(m, main, (uint32_t)s->lbfactor);
     m->conf.lbset = (uint32_t)s->lbset;
     m->conf.admin = s->status & LBX_ADMIN_ALL;
     apr_cpystrn(m->conf.route, s->route, sizeof(m->conf.route));
@@ -164,7 +193,7 @@ static proxy_worker *make_transport(apr_pool_t *p, const proxy_worker *w, proxy_
     return t;
 }
 
-static void make_members(apr_pool_t *p, struct core_set *set)
+static void make_members(apr_pool_t *p, struct core_set *set, const server_rec *main)
 {
     proxy_balancer *b = set->balancer;
 
@@ -180,7 +209,7 @@ static void make_members(apr_pool_t *p, struct core_set *set)
         m->transport = make_transport(p, m->pub, b);
         m->pub->context = m;
         m->transport->context = m;
-        read_member_conf(m, m->pub->s);
+        read_member_conf(m, main, m->pub->s);
     }
 }
 
@@ -212,6 +241,27 @@ static void own_members(apr_pool_t *p, proxy_balancer *b, const proxy_balancer *
     b->workers = all;
 }
 
+/* mod_proxy takes http://h/app for http://h when that stands first, and drops it. */
+static void warn_of_swallowed(const struct core_set *set)
+{
+    const apr_array_header_t *told = core_conf_told(set->server);
+
+    for (int i = 0; i < told->nelts; i++) {
+        const struct core_told *t = &APR_ARRAY_IDX(told, i, struct core_told);
+        uint32_t k = 0;
+
+        while (k < set->n && strcmp(set->member[k].name, t->member)) {
+            k++;
+        }
+        if (k == set->n && !strcmp(t->balancer, set->name)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, set->server,
+                         LBXNO(0102) "%s: BalancerMember %s is not used, because a member above "
+                                     "it has the beginning of its URL: write the longer URL first",
+                         set->name, t->member);
+        }
+    }
+}
+
 static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec *s,
                                 proxy_balancer *b, const char *scope)
 {
@@ -223,7 +273,8 @@ static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec 
     set->balancer = b;
     set->copies = apr_array_make(p, 2, sizeof(proxy_balancer *));
     read_set_conf(p, set, b);
-    make_members(p, set);
+    make_members(p, set, gen->main);
+    warn_of_swallowed(set);
     gen->members += set->n + set->growth;
     APR_ARRAY_PUSH(gen->sets, struct core_set *) = set;
     return set;

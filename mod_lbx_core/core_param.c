@@ -165,9 +165,82 @@ static int about_balancer(cmd_parms *cmd, const char *args)
     return ap_strcasestr(in, "balancer://") != NULL;
 }
 
+/* The name that mod_proxy gives a worker: scheme and host in lower case, no
+ * default port; NULL: it will complain itself. */
+static const char *worker_name(apr_pool_t *p, const char *url)
+{
+    const char *bar = ap_cstr_casecmpn(url, "unix:", 5) ? NULL : ap_strchr_c(url, '|');
+    const char *path = "";
+    apr_uri_t uri;
+
+    if (bar) {
+        path = apr_pstrcat(
+            p, "unix:", ap_runtime_dir_relative(p, apr_pstrmemdup(p, url + 5, bar - url - 5)), "|",
+            NULL);
+        url = bar + 1;
+    }
+    if (apr_uri_parse(p, url, &uri) != APR_SUCCESS || !uri.scheme) {
+        return NULL;
+    }
+    if (!uri.hostname || !*uri.hostname) {
+        uri.hostname = "localhost";
+    }
+    ap_str_tolower(uri.hostname);
+    ap_str_tolower(uri.scheme);
+    if (uri.port == ap_proxy_port_of_scheme(uri.scheme)) {
+        uri.port = 0;
+    }
+    return apr_pstrcat(p, path, apr_uri_unparse(p, &uri, APR_URI_UNP_REVEALPASSWORD), NULL);
+}
+
+/* "1.15" -> 115, rounded; what is out of range is mod_proxy's to refuse. */
+static uint32_t hundredths(const char *value)
+{
+    double factor = strtod(value, NULL);
+
+    return factor >= 1 && factor <= 100 ? (uint32_t)(factor * 100 + 0.5) : 0;
+}
+
+static const char *without_path(apr_pool_t *p, const char *balancer)
+{
+    char *name = apr_pstrdup(p, balancer);
+    char *slash = strlen(name) > 11 ? strchr(name + 11, '/') : NULL;
+
+    if (slash) {
+        *slash = '\0';
+    }
+    ap_str_tolower(name);
+    return name;
+}
+
+/* Write down what the directive says: [balancer] URL key=value... */
+static void remember_member(cmd_parms *cmd, const char *args)
+{
+    struct core_told told = {cmd->path, NULL, 0};
+
+    while (*args) {
+        const char *word = ap_getword_conf(cmd->pool, &args);
+
+        if (!ap_strchr_c(word, '=')) {
+            if (!told.balancer) {
+                told.balancer = word;
+            } else if (!told.member) {
+                told.member = worker_name(cmd->pool, word);
+            }
+        } else if (!ap_cstr_casecmpn(word, "loadfactor=", 11)) {
+            told.weight = hundredths(word + 11);
+        }
+    }
+    if (told.balancer && told.member) {
+        told.balancer = without_path(cmd->pool, told.balancer);
+        APR_ARRAY_PUSH(core_conf_told(cmd->server), struct core_told) = told;
+    }
+}
+
 static const char *see_member(cmd_parms *cmd, void *dconf, const char *args)
 {
     (void)dconf;
+    remember_member(cmd, args);
     return check_words(cmd, args, 0);
 }
 

@@ -106,7 +106,12 @@ static void done(const struct lbx_charge *charge, uint64_t bytes)
 
     /* A lost update only makes the estimate follow a little later. */
     off = (int64_t)units - (int64_t)usual;
-    usual = usual ? (uint64_t)((int64_t)usual + off / SMOOTH) : units;
+    if (off / SMOOTH) {
+        off /= SMOOTH;
+    } else {
+        off = (off > 0) - (off < 0); /* small answers have an average, too */
+    }
+    usual = usual ? (uint64_t)((int64_t)usual + off) : units;
     atomic_store_explicit(&charge->set->estimate, usual, memory_order_relaxed);
 }
 

@@ -10,8 +10,10 @@
 
 /* One unit of work moves a member's virtual time by SCALE / weight and the
  * balancer's by SCALE / period.  With the least common multiple as the scale
- * both are whole numbers; weights that have none below this limit are rounded
- * (by less than 1 in 1,000 for any weights that loadfactor= can express). */
+ * both are whole numbers.  Weights that have none below this limit get a
+ * multiple of the period: the balancer's step is exact and a member's rounded
+ * down (by less than 1 in 1,000 for any weights that loadfactor= can express),
+ * so that no time makes everybody look ahead of the balancer. */
 #define SCALE_MAX (1u << 28)
 
 static uint64_t common_multiple(uint64_t a, uint64_t b)
@@ -34,7 +36,7 @@ static uint64_t scale_of(const uint32_t *weights, uint32_t n, uint32_t period)
     for (uint32_t i = 0; i < n && scale <= SCALE_MAX; i++) {
         scale = common_multiple(scale, weights[i]);
     }
-    return scale <= SCALE_MAX ? scale : SCALE_MAX;
+    return scale <= SCALE_MAX ? scale : SCALE_MAX / period * period;
 }
 
 static uint64_t up8(uint64_t n)

@@ -80,6 +80,7 @@ enum lbx_rc lbx_seg_check(const void *mem, uint64_t len)
 {
     const struct lbx_seg_head *h = mem;
     struct lbx_seg_plan plan;
+    struct lbx_seg_head want;
 
     if (len < sizeof(*h)) {
         return LBX_ESIZE;
@@ -94,7 +95,10 @@ enum lbx_rc lbx_seg_check(const void *mem, uint64_t len)
     plan.set_cap = h->set_cap;
     plan.member_cap = h->member_cap;
     plan.child_cap = h->child_cap;
-    if (h->total != lbx_seg_size(&plan) || len < h->total) {
+    lay_out(&want, &plan);
+    if (h->sets_at != want.sets_at || h->members_at != want.members_at
+        || h->children_at != want.children_at || h->columns_at != want.columns_at
+        || h->column_stride != want.column_stride || h->total != want.total || len < h->total) {
         return LBX_ESIZE;
     }
     return LBX_OK;
