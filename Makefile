@@ -165,7 +165,7 @@ tsan: $(TSAN_C:test/unit/%.c=build/test/tsan/bin/%)
 stress: $(STRESS_C:test/unit/%.c=build/test/plain/bin/%)
 	@$(RUN) programs $^
 bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules
-	@for b in $(filter build/test/%,$^) $(wildcard test/bench/run.sh); do echo "== $$b" && $$b || exit 1; done
+	@for b in $(filter build/test/fast/bin/bench_%,$^) $(wildcard test/bench/run.sh); do echo "== $$b" && $$b || exit 1; done
 	@$(if $(wildcard test/bench/run.py),$(PYTHON) test/bench/run.py)
 
 # ---- tests on a real httpd -------------------------------------------------------------

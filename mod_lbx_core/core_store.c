@@ -109,7 +109,7 @@ static apr_status_t make_room(const struct core_gen *gen, server_rec *s)
     uint32_t sets = 0;
     uint32_t members = kept->store.n ? lbx_store_room(&kept->store, &sets) : 0;
 
-    if (members >= gen->members && sets >= (uint32_t)gen->sets->nelts) {
+    if (kept->store.n && members >= gen->members && sets >= (uint32_t)gen->sets->nelts) {
         return APR_SUCCESS;
     }
     return add_segment(s, twice_or((uint32_t)gen->sets->nelts, SETS_AT_LEAST),
@@ -310,6 +310,11 @@ static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *
         set->rec = lbx_store_set(&kept->store, ref);
         set->rec->conf = set->conf;
         lbx_set_vals_write(set->rec, &set->conf);
+    }
+    if (set->n > LBX_MEMBERS_MAX) {
+        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, LBXNO(0121) "%s: %u members, at most %d",
+                     set->name, set->n, LBX_MEMBERS_MAX);
+        return APR_EINVAL;
     }
     f->wanted = 1;
     set->ref = f->ref;

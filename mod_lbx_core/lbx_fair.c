@@ -27,3 +27,8 @@ void lbx_fair_charge(struct lbx_seg_set *set, struct lbx_seg_member *m, uint64_t
     atomic_fetch_add_explicit(&set->vtime, set_step * (uint64_t)units, memory_order_relaxed);
     atomic_fetch_add_explicit(&m->vtime, member_step * (uint64_t)units, memory_order_relaxed);
 }
+
+void lbx_fair_advance(struct lbx_seg_set *set, uint64_t from, uint64_t by)
+{
+    atomic_compare_exchange_strong(&set->vtime, &from, from + by);
+}

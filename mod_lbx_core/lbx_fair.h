@@ -31,4 +31,9 @@ int64_t lbx_fair_lead(const struct lbx_roster *r, const struct lbx_cand *c, uint
 void lbx_fair_charge(struct lbx_seg_set *set, struct lbx_seg_member *m, uint64_t set_step,
                      uint64_t member_step, int64_t units);
 
+/* Nobody is behind: the balancer's clock moves on by <by>, so that the least
+ * advanced is level again.  <from> is what the clock said before the leads were
+ * taken; if it has moved since, nothing happens, and the next choice finds out. */
+void lbx_fair_advance(struct lbx_seg_set *set, uint64_t from, uint64_t by);
+
 #endif

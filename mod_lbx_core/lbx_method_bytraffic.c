@@ -13,7 +13,8 @@
  *                                         A B B B A B B B
  *
  * The first TRIES turns decide; when all their members are ahead, the one that
- * is least so is taken.  That bounds the cost of a choice.
+ * is least so is taken, and is the new measure for the others.  That bounds the
+ * cost of a choice.
  *
  * Pure.
  */
@@ -53,7 +54,9 @@ static int any_untried(const struct lbx_roster *r, const struct lbx_pick *p)
 
 static int choose(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t usual)
 {
+    uint64_t clock = atomic_load_explicit(&r->set->vtime, memory_order_relaxed);
     int best = -1;
+    int passed_over = 0;
     int64_t least = INT64_MAX;
 
     for (unsigned i = 0; i < TRIES; i++) {
@@ -63,6 +66,7 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t
         int64_t lead;
 
         if (lbx_pick_tried(p, c)) {
+            passed_over = 1;
             continue;
         }
         lead = lbx_fair_lead(r, c, usual);
@@ -73,6 +77,10 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t
             least = lead;
             best = (int)place;
         }
+    }
+    /* All ahead: of somebody who is gone by now, not of each other. */
+    if (best >= 0 && !passed_over) {
+        lbx_fair_advance(r->set, clock, (uint64_t)least);
     }
     return best >= 0 ? best : any_untried(r, p);
 }
