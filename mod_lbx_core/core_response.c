@@ -54,8 +54,21 @@ void core_response_register(void)
     ap_register_input_filter(FILTER_NAME, count_in, NULL, AP_FTYPE_RESOURCE - 1);
 }
 
+/* mod_proxy_http sees by <input_filters> == <proto_input_filters> that nobody
+ * changes the body, and then streams it instead of spooling it to a file: a
+ * filter that only looks must not make a difference. */
+static void add_input_filter(request_rec *r, struct core_request *req)
+{
+    int unchanged = r->input_filters == r->proto_input_filters;
+    ap_filter_t *f = ap_add_input_filter(FILTER_NAME, req, r, r->connection);
+
+    if (unchanged) {
+        r->proto_input_filters = f;
+    }
+}
+
 void core_response_req_count(request_rec *r, struct core_request *req)
 {
     ap_add_output_filter(FILTER_NAME, req, r, r->connection);
-    ap_add_input_filter(FILTER_NAME, req, r, r->connection);
+    add_input_filter(r, req);
 }
