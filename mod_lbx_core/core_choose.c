@@ -208,35 +208,43 @@ static unsigned attempts_allowed(const struct core_set *set, const struct lbx_se
     return set->n > 1 ? set->n - 1 : 1;
 }
 
-/* One try.  Everybody in error and forcerecovery=On: all of them are let in,
- * and the request may go again where it has been. */
+/* Choose from one roster. */
+static int choose_from(struct core_ask *ask, const struct core_roster *cr, struct core_choice *out)
+{
+    if (!ask->hinted) {
+        ask_for_hint(ask, cr);
+    }
+    out->pinned = 0;
+    out->sticky = *cr->vals.sticky != '\0';
+    out->more = attempts_allowed(ask->set, &cr->vals);
+    out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
+    return choose_by_session(ask, cr, out) || (!out->pinned && choose_by_method(ask, cr, out));
+}
+
+/* One try: with the roster at hand, then with one that is surely up to date, and
+ * then, when everybody is in error and forcerecovery=On, with all of them let in:
+ * the request may go again where it has been. */
 static int choose_now(struct core_ask *ask, struct core_choice *out)
 {
+    enum { AT_HAND, UP_TO_DATE, RECOVERED, STEPS };
     int got = 0;
 
-    for (int forced = 0; forced <= 1 && !got; forced++) {
-        struct core_roster *cr = core_roster_req_get(ask->set, now_us());
+    for (int step = AT_HAND; step < STEPS && !got; step++) {
+        struct core_roster *cr;
 
-        if (!cr) {
-            return 0;
-        }
-        if (!ask->hinted) {
-            ask_for_hint(ask, cr);
-        }
-        out->pinned = 0;
-        out->sticky = *cr->vals.sticky != '\0';
-        out->more = attempts_allowed(ask->set, &cr->vals);
-        out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
-        got = choose_by_session(ask, cr, out) || (!out->pinned && choose_by_method(ask, cr, out));
-        core_roster_req_put(ask->set, cr);
-        if (!got
-            && (out->pinned || !ask->set->forcerecovery
-                || !core_roster_req_recover(ask->set, now_us()))) {
-            break;
-        }
-        if (!got) {
+        if (step == RECOVERED) {
+            if (out->pinned || !ask->set->forcerecovery
+                || !core_roster_req_recover(ask->set, now_us())) {
+                break;
+            }
             ask->tried = NULL;
         }
+        cr = core_roster_req_get(ask->set, now_us(), step == AT_HAND);
+        if (!cr) {
+            break;
+        }
+        got = choose_from(ask, cr, out);
+        core_roster_req_put(ask->set, cr);
     }
     return got;
 }

@@ -164,6 +164,8 @@ static void read_member_conf(struct core_member *m, const server_rec *main,
 
     m->retry_us = (uint64_t)retry;
     m->health = s->status & LBX_HEALTH_FAILED;
+    m->in_error = s->status & PROXY_WORKER_IN_ERROR;
+    m->shown = s->status & (PROXY_WORKER_GENERIC | PROXY_WORKER_FREE);
     m->conf.weight = exact_weight(m, main, (uint32_t)s->lbfactor);
     m->conf.lbset = (uint32_t)s->lbset;
     m->conf.admin = s->status & LBX_ADMIN_ALL;
@@ -393,6 +395,7 @@ void core_conf_child_init(apr_pool_t *p)
         struct core_set *set = APR_ARRAY_IDX(current_gen->sets, i, struct core_set *);
 
         apr_thread_mutex_create(&set->mutex, APR_THREAD_MUTEX_DEFAULT, p);
+        apr_thread_mutex_create(&set->compiling, APR_THREAD_MUTEX_DEFAULT, p);
         for (int k = 0; k < set->copies->nelts; k++) {
             proxy_balancer *b = APR_ARRAY_IDX(set->copies, k, proxy_balancer *);
 

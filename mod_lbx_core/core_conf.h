@@ -41,6 +41,8 @@ struct core_member {
     uint64_t retry_us;
     struct lbx_member_vals conf; /* as the file has it */
     uint32_t health;             /* with which a new member begins (status=+C) */
+    uint32_t in_error;           /* ... and an error that the first request ends (status=+E) */
+    uint32_t shown;              /* status letters without effect: G and F */
 
     /* Byte counts of <transport> that have been added to the record. */
     _Atomic int64_t sent_seen;
@@ -68,8 +70,9 @@ struct core_set {
     struct lbx_set_vals conf;
 
     /* Of each child: made in child_init. */
-    apr_thread_mutex_t *mutex;   /* guards <current> */
-    struct core_roster *current; /* core_roster */
+    apr_thread_mutex_t *mutex;     /* guards <current> and its users */
+    apr_thread_mutex_t *compiling; /* held by the thread that makes the next one */
+    struct core_roster *current;   /* core_roster */
 };
 
 struct core_gen {

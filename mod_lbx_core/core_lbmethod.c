@@ -23,7 +23,7 @@ static proxy_worker *find(proxy_balancer *b, request_rec *r)
     struct core_set *set = core_conf_set(b);
     const struct lbx_method *method = b->lbmethod->context;
     struct lbx_pick p = {core_store(), core_store_child(), NULL};
-    struct core_roster *cr = set ? core_roster_req_get(set, (uint64_t)apr_time_now()) : NULL;
+    struct core_roster *cr = set ? core_roster_req_get(set, (uint64_t)apr_time_now(), 1) : NULL;
     struct lbx_charge charge;
     proxy_worker *w = NULL;
     int place;

@@ -93,7 +93,7 @@ static void publish_member(const struct core_member *m, int ours)
     struct lbx_member_view v;
 
     lbx_store_view(core_store(), m->ref, m->rec, &v);
-    s->status = core_mirror_status(&v);
+    s->status = core_mirror_status(&v) | m->shown;
     s->lbfactor = (int)v.run.weight;
     s->lbset = (int)v.run.lbset;
     s->elected = v.elected;

@@ -120,28 +120,63 @@ static struct core_roster *compile(struct core_set *set, uint64_t now_us)
     return cr;
 }
 
-struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us)
+/* The current roster with one more user, if it will do. */
+static struct core_roster *take_current(struct core_set *set, uint64_t now_us, int old_will_do)
 {
-    struct core_roster *cr, *old = NULL;
+    struct core_roster *cr;
 
     apr_thread_mutex_lock(set->mutex);
     cr = set->current;
-    if (!cr || lbx_roster_stale(cr->r, now_us)) {
-        struct core_roster *fresh = compile(set, now_us);
-
-        if (fresh) {
-            fresh->users = 1; /* the set's own */
-            old = cr && !--cr->users ? cr : NULL;
-            cr = set->current = fresh;
-        }
+    if (cr && lbx_roster_stale(cr->r, now_us) && !(old_will_do && cr->r->n)) {
+        cr = NULL;
     }
     if (cr) {
         cr->users++;
     }
     apr_thread_mutex_unlock(set->mutex);
+    return cr;
+}
+
+/* Make <fresh> the current roster, with one user besides the set itself. */
+static void replace_current(struct core_set *set, struct core_roster *fresh)
+{
+    struct core_roster *old;
+
+    fresh->users = 2;
+    apr_thread_mutex_lock(set->mutex);
+    old = set->current;
+    set->current = fresh;
+    if (old && --old->users) {
+        old = NULL;
+    }
+    apr_thread_mutex_unlock(set->mutex);
     if (old) {
         free_roster(old);
     }
+}
+
+struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us, int old_will_do)
+{
+    struct core_roster *cr = take_current(set, now_us, 0);
+
+    if (cr) {
+        return cr;
+    }
+    if (apr_thread_mutex_trylock(set->compiling) != APR_SUCCESS) {
+        cr = old_will_do ? take_current(set, now_us, 1) : NULL;
+        if (cr) {
+            return cr;
+        }
+        apr_thread_mutex_lock(set->compiling);
+    }
+    cr = take_current(set, now_us, 0); /* somebody else may have been first */
+    if (!cr) {
+        cr = compile(set, now_us);
+        if (cr) {
+            replace_current(set, cr);
+        }
+    }
+    apr_thread_mutex_unlock(set->compiling);
     return cr;
 }
 

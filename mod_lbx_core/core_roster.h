@@ -7,8 +7,8 @@
  * Errors that are over end here: a member whose retry= has passed is let in
  * when the next roster is made.
  *
- * Bound.  Request threads.  The only lock is a thread mutex of this process,
- * held for a few instructions, or while one thread compiles for all.
+ * Bound.  Request threads.  The locks are thread mutexes of this process: one
+ * held for a few instructions to count users, one by the thread that compiles.
  */
 #ifndef CORE_ROSTER_H
 #define CORE_ROSTER_H
@@ -23,8 +23,10 @@ struct core_roster {
     struct lbx_roster *r;
 };
 
-/* The current roster, to be given back; NULL: no memory. */
-struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us);
+/* The current roster, to be given back; NULL: no memory.  <old_will_do>: while
+ * another thread compiles, the one that it replaces is good enough, unless it
+ * has no candidate. */
+struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us, int old_will_do);
 void core_roster_req_put(struct core_set *set, struct core_roster *cr);
 
 /* A roster for one request that has been at some members: the others compete as

@@ -285,6 +285,7 @@ static apr_status_t adopt_member(server_rec *s, struct index *ix, struct core_me
         m->rec = lbx_store_member(&kept->store, ref);
         m->rec->conf = m->conf;
         m->rec->health = m->health;
+        m->rec->error_at_us = m->in_error ? 1 : 0; /* long ago: over at the first look */
         lbx_member_vals_write(m->rec, &m->conf);
     }
     f->wanted = 1;

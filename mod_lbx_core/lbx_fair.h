@@ -27,6 +27,18 @@ enum { LBX_FAIR_REACH = 64 };
  * usual piece of work. */
 int64_t lbx_fair_lead(const struct lbx_roster *r, const struct lbx_cand *c, uint64_t unit);
 
+/* The same for a balancer's time <set> that was read before: for methods that
+ * compare many candidates.  The function is only called for one out of reach. */
+static inline int64_t lbx_fair_lead_at(const struct lbx_roster *r, const struct lbx_cand *c,
+                                       uint64_t set, uint64_t unit)
+{
+    uint64_t own = atomic_load_explicit(&c->rec->vtime, memory_order_relaxed);
+    int64_t reach = (int64_t)(LBX_FAIR_REACH * unit * c->step);
+    int64_t lead = (int64_t)(own - set);
+
+    return lead <= reach && lead >= -reach ? lead : lbx_fair_lead(r, c, unit);
+}
+
 /* The candidate does <units> of work; negative: it did less than was charged. */
 void lbx_fair_charge(struct lbx_seg_set *set, struct lbx_seg_member *m, uint64_t set_step,
                      uint64_t member_step, int64_t units);

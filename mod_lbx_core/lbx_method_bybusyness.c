@@ -65,6 +65,7 @@ static uint32_t in_flight(const struct lbx_store *st, const struct live *l, uint
 
 static int choose(const struct lbx_roster *r, const struct lbx_pick *p)
 {
+    uint64_t now = atomic_load_explicit(&r->set->vtime, memory_order_relaxed);
     struct live l;
     int best = -1;
     uint32_t fewest = UINT32_MAX;
@@ -80,7 +81,7 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p)
             continue;
         }
         /* half a step ahead: where the member will be in the middle of this turn */
-        lead = lbx_fair_lead(r, c, 1) + (int64_t)(c->step / 2);
+        lead = lbx_fair_lead_at(r, c, now, 1) + (int64_t)(c->step / 2);
         if (busy < fewest || lead < least) {
             fewest = busy;
             least = lead;
