@@ -31,8 +31,7 @@ static int serves_session(const struct core_ask *ask, const struct core_member *
     struct lbx_ask a = {.now_us = now_us(), .sticky = 1, .tried = ask->tried};
     struct lbx_member_view v;
 
-    lbx_store_view(core_store(), m->ref, m->rec, &v);
-    v.retry_us = m->retry_us;
+    core_store_view(m, &v);
     return lbx_eligible(&v, m->index, &a) == LBX_ELIGIBLE;
 }
 
@@ -221,23 +220,39 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     return choose_by_session(ask, cr, out) || (!out->pinned && choose_by_method(ask, cr, out));
 }
 
-/* One try: with the roster at hand, then with one that is surely up to date, and
- * then, when everybody is in error and forcerecovery=On, with all of them let in:
- * the request may go again where it has been. */
-static int choose_now(struct core_ask *ask, struct core_choice *out)
+/* One try after the other: the roster at hand; one that is surely up to date;
+ * members where the request has been; and, when everybody is in error and
+ * forcerecovery=On, all of them. */
+enum step { AT_HAND, UP_TO_DATE, WHERE_IT_WAS, RECOVERED, STEPS };
+
+/* Does the step promise anything?  Prepares it.  While there is time to wait for
+ * another member, the request does not go again where it has been. */
+static int prepare(struct core_ask *ask, const struct core_choice *out, enum step step, int in_time)
 {
-    enum { AT_HAND, UP_TO_DATE, RECOVERED, STEPS };
+    switch (step) {
+    case WHERE_IT_WAS:
+        if (out->pinned || !ask->tried || in_time) {
+            return 0;
+        }
+        ask->tried = NULL;
+        return 1;
+    case RECOVERED:
+        return !out->pinned && ask->set->forcerecovery
+               && core_roster_req_recover(ask->set, now_us());
+    default:
+        return 1;
+    }
+}
+
+static int choose_now(struct core_ask *ask, struct core_choice *out, int in_time)
+{
     int got = 0;
 
-    for (int step = AT_HAND; step < STEPS && !got; step++) {
+    for (enum step step = AT_HAND; step < STEPS && !got; step++) {
         struct core_roster *cr;
 
-        if (step == RECOVERED) {
-            if (out->pinned || !ask->set->forcerecovery
-                || !core_roster_req_recover(ask->set, now_us())) {
-                break;
-            }
-            ask->tried = NULL;
+        if (!prepare(ask, out, step, in_time)) {
+            continue;
         }
         cr = core_roster_req_get(ask->set, now_us(), step == AT_HAND);
         if (!cr) {
@@ -278,16 +293,31 @@ static int nobody(const struct core_ask *ask, const struct core_choice *c, uint6
     return HTTP_SERVICE_UNAVAILABLE;
 }
 
+/* A member whose error is over counts as new. */
+static void forgive(struct core_ask *ask)
+{
+    for (uint32_t i = 0; ask->tried && i < ask->set->n; i++) {
+        struct lbx_member_view v;
+
+        core_store_view(&ask->set->member[i], &v);
+        if (!v.error_at_us && !(v.run.admin & LBX_ADMIN_IGNORE_ERRORS)) {
+            ask->tried[i / 32] &= ~(1u << (i % 32));
+        }
+    }
+}
+
 int core_choose_req(struct core_ask *ask, struct core_choice *out)
 {
-    uint64_t start = now_us();
-    uint64_t wait = 0;
+    uint64_t wait = patience(ask->set);
+    uint64_t deadline = now_us() + wait;
+    int in_time = wait > 0;
 
-    while (!choose_now(ask, out)) {
-        wait = wait ? wait : patience(ask->set);
-        if (!core_queue_req_wait(ask->r, ask->set, start + wait)) {
+    while (!choose_now(ask, out, in_time)) {
+        if (!in_time) {
             return nobody(ask, out, wait);
         }
+        in_time = core_queue_req_wait(ask->r, ask->set, deadline);
+        forgive(ask);
     }
     return OK;
 }

@@ -15,6 +15,8 @@
 
 #include "apr_strings.h"
 
+#include "core_told.h"
+
 APLOG_USE_MODULE(lbx_core);
 
 /* Rebuilt at every (re)start before children are forked: nothing survives here. */
@@ -57,6 +59,7 @@ void *core_conf_merge_server(apr_pool_t *p, void *base, void *add)
     proxy_server_conf *conf = ap_get_module_config(own->s->module_config, &proxy_module);
 
     (void)base;
+    core_told_restore();
     if (!conf) {
         return own;
     }
@@ -138,35 +141,18 @@ static void read_set_conf(apr_pool_t *p, struct core_set *set, const proxy_balan
     apr_cpystrn(set->conf.sticky_path, s->sticky_path, sizeof(set->conf.sticky_path));
 }
 
-/* The factor as it is written, for this server or the one it inherits from. */
-static uint32_t exact_weight(const struct core_member *m, const server_rec *main, uint32_t rounded)
+static void read_member_conf(struct core_member *m, server_rec *main, const proxy_worker_shared *s)
 {
-    const server_rec *from[] = {m->set->server, main};
+    uint32_t weight = core_told_weight(m->set->server, m->set->name, m->name);
 
-    for (unsigned k = 0; k < 2; k++) {
-        const apr_array_header_t *told = core_conf_told((server_rec *)from[k]);
-
-        for (int i = 0; i < told->nelts; i++) {
-            const struct core_told *t = &APR_ARRAY_IDX(told, i, struct core_told);
-
-            if (t->weight && !strcmp(t->member, m->name) && !strcmp(t->balancer, m->set->name)) {
-                return t->weight;
-            }
-        }
-    }
-    return rounded;
-}
-
-static void read_member_conf(struct core_member *m, const server_rec *main,
-                             const proxy_worker_shared *s)
-{
     apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
 
     m->retry_us = (uint64_t)retry;
     m->health = s->status & LBX_HEALTH_FAILED;
     m->in_error = s->status & PROXY_WORKER_IN_ERROR;
     m->shown = s->status & (PROXY_WORKER_GENERIC | PROXY_WORKER_FREE);
-    m->conf.weight = exact_weight(m, main, (uint32_t)s->lbfactor);
+    weight = weight ? weight : core_told_weight(main, m->set->name, m->name);
+    m->conf.weight = weight ? weight : (uint32_t)s->lbfactor;
     m->conf.lbset = (uint32_t)s->lbset;
     m->conf.admin = s->status & LBX_ADMIN_ALL;
     apr_cpystrn(m->conf.route, s->route, sizeof(m->conf.route));
@@ -195,7 +181,7 @@ static proxy_worker *make_transport(apr_pool_t *p, const proxy_worker *w, proxy_
     return t;
 }
 
-static void make_members(apr_pool_t *p, struct core_set *set, const server_rec *main)
+static void make_members(apr_pool_t *p, struct core_set *set, server_rec *main)
 {
     proxy_balancer *b = set->balancer;
 
@@ -243,27 +229,6 @@ static void own_members(apr_pool_t *p, proxy_balancer *b, const proxy_balancer *
     b->workers = all;
 }
 
-/* mod_proxy takes http://h/app for http://h when that stands first, and drops it. */
-static void warn_of_swallowed(const struct core_set *set)
-{
-    const apr_array_header_t *told = core_conf_told(set->server);
-
-    for (int i = 0; i < told->nelts; i++) {
-        const struct core_told *t = &APR_ARRAY_IDX(told, i, struct core_told);
-        uint32_t k = 0;
-
-        while (k < set->n && strcmp(set->member[k].name, t->member)) {
-            k++;
-        }
-        if (k == set->n && !strcmp(t->balancer, set->name)) {
-            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, set->server,
-                         LBXNO(0102) "%s: BalancerMember %s is not used, because a member above "
-                                     "it has the beginning of its URL: write the longer URL first",
-                         set->name, t->member);
-        }
-    }
-}
-
 static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec *s,
                                 proxy_balancer *b, const char *scope)
 {
@@ -276,34 +241,32 @@ static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec 
     set->copies = apr_array_make(p, 2, sizeof(proxy_balancer *));
     read_set_conf(p, set, b);
     make_members(p, set, gen->main);
-    warn_of_swallowed(set);
     gen->members += set->n + set->growth;
     APR_ARRAY_PUSH(gen->sets, struct core_set *) = set;
     return set;
 }
 
 /* Does the virtual host add anything to the balancer?  <mine> is what it said
- * before the merge.  mod_proxy gives every new balancer "byrequests", so that
- * this method counts as not said. */
-static int says_something(const proxy_balancer *mine)
+ * before the merge. */
+static int says_something(server_rec *server, const proxy_balancer *mine)
 {
     const proxy_balancer_shared *s = mine->s;
 
     return mine->workers->nelts || *s->sticky || s->timeout || s->max_attempts_set
            || s->sticky_force_set || s->scolonsep_set || s->sticky_separator_set
            || s->forcerecovery_set || s->nonce_set || mine->growth_set || mine->failontimeout_set
-           || !apr_is_empty_array(mine->errstatuses) || strcmp(s->lbpname, "byrequests");
+           || !apr_is_empty_array(mine->errstatuses) || core_told_has_method(server, s->name);
 }
 
 /* The main server's set that this copy belongs to, if it is no more than a copy. */
-static struct core_set *inherited_set(const struct core_gen *gen, const proxy_balancer *b,
-                                      const proxy_balancer *mine)
+static struct core_set *inherited_set(const struct core_gen *gen, server_rec *s,
+                                      const proxy_balancer *b, const proxy_balancer *mine)
 {
     for (int i = 0; i < gen->sets->nelts; i++) {
         struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
 
         if (set->server == gen->main && !strcmp(set->name, b->s->name)
-            && (set->balancer->s == b->s || (mine && !says_something(mine)))) {
+            && (set->balancer->s == b->s || (mine && !says_something(s, mine)))) {
             return set;
         }
     }
@@ -311,11 +274,11 @@ static struct core_set *inherited_set(const struct core_gen *gen, const proxy_ba
 }
 
 /* A virtual host's own version of the main server's balancer. */
-static void take_over(apr_pool_t *p, proxy_balancer *b, const proxy_balancer *mine,
-                      const proxy_balancer *theirs, const proxy_server_conf *conf)
+static void take_over(apr_pool_t *p, server_rec *s, proxy_balancer *b, const proxy_balancer *mine,
+                      const proxy_balancer *theirs)
 {
-    own_members(p, b, mine, conf);
-    if (!strcmp(mine->s->lbpname, "byrequests")) {
+    own_members(p, b, mine, ap_get_module_config(s->module_config, &proxy_module));
+    if (!core_told_has_method(s, b->s->name)) { /* mod_proxy gives it byrequests then */
         apr_cpystrn(b->s->lbpname, theirs->s->lbpname, sizeof(b->s->lbpname));
         b->lbmethod = theirs->lbmethod;
     }
@@ -359,11 +322,11 @@ static void build_server(apr_pool_t *p, struct core_gen *gen, server_rec *s, apr
         proxy_balancer *b = &APR_ARRAY_IDX(conf->balancers, i, proxy_balancer);
         const proxy_balancer *mine = own ? find_balancer(own->balancers, b->s->name) : NULL;
         const proxy_balancer *theirs = find_balancer(main->balancers, b->s->name);
-        struct core_set *set = s == gen->main ? NULL : inherited_set(gen, b, mine);
+        struct core_set *set = s == gen->main ? NULL : inherited_set(gen, s, b, mine);
 
         if (!set) {
             if (s != gen->main && mine && theirs) {
-                take_over(p, b, mine, theirs, conf);
+                take_over(p, s, b, mine, theirs);
             }
             set = new_set(p, gen, s, b, scope);
         }
@@ -380,6 +343,7 @@ struct core_gen *core_conf_boot_build(apr_pool_t *p, server_rec *main)
     struct core_gen *gen = apr_pcalloc(p, sizeof(*gen));
     apr_hash_t *taken = apr_hash_make(p);
 
+    core_told_restore();
     gen->main = main;
     gen->sets = apr_array_make(p, 8, sizeof(struct core_set *));
     for (server_rec *s = main; s; s = s->next) {

@@ -83,14 +83,7 @@ struct core_gen {
 
 #define CORE_SCOPE_MAIN "main"
 
-/* What the text of a BalancerMember says, beside what mod_proxy makes of it. */
-struct core_told {
-    const char *balancer; /* lower case, without a path */
-    const char *member;   /* as mod_proxy names the worker */
-    uint32_t weight;      /* hundredths, 0: not given; mod_proxy turns 1.15 into 1.14 */
-};
-
-/* The directives of a server while they are read: struct core_told. */
+/* What the text of a server's configuration says: struct core_told. */
 apr_array_header_t *core_conf_told(server_rec *s);
 
 /* create_server_config, merge_server_config: remember what each virtual host

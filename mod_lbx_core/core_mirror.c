@@ -92,7 +92,7 @@ static void publish_member(const struct core_member *m, int ours)
     proxy_worker_shared *s = m->pub->s;
     struct lbx_member_view v;
 
-    lbx_store_view(core_store(), m->ref, m->rec, &v);
+    core_store_view(m, &v);
     s->status = core_mirror_status(&v) | m->shown;
     s->lbfactor = (int)v.run.weight;
     s->lbset = (int)v.run.lbset;

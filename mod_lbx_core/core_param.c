@@ -11,7 +11,10 @@
  */
 #include "core_param.h"
 
+#include "ap_provider.h"
 #include "apr_strings.h"
+
+#include "core_told.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -60,32 +63,36 @@ int core_param_check_modules(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 
 struct number {
     const char *key;
+    double min, max;
+    int zero; /* 0 is allowed besides */
     const char *allowed;
 };
+
+#define ANY 1e15
 
 /* What mod_proxy reads with atoi, atol or atof.  Times with units are parsed
  * properly by mod_proxy itself and are not here. */
 static const struct number member_numbers[] = {
-    {"loadfactor", "a number from 1 to 100"},
-    {"retry", "seconds, a whole number, 0 or more"},
-    {"ttl", "seconds, a whole number, 1 or more"},
-    {"min", "a whole number, 0 or more"},
-    {"max", "a whole number, 0 or more"},
-    {"smax", "a whole number, 0 or more"},
-    {"timeout", "seconds, a whole number, 1 or more"},
-    {"iobuffersize", "bytes, 0 or at least 512"},
-    {"receivebuffersize", "bytes, 0 or at least 512"},
-    {"flushwait", "milliseconds, 0 to 1000"},
-    {"lbset", "a whole number from 0 to 99"},
-    {"responsefieldsize", "bytes, 0 or more"},
-    {NULL, NULL},
+    {"loadfactor", 1, 100, 0, "a number from 1 to 100"},
+    {"retry", 0, ANY, 0, "seconds, a whole number, 0 or more"},
+    {"ttl", 1, ANY, 0, "seconds, a whole number, 1 or more"},
+    {"min", 0, ANY, 0, "a whole number, 0 or more"},
+    {"max", 0, ANY, 0, "a whole number, 0 or more"},
+    {"smax", 0, ANY, 0, "a whole number, 0 or more"},
+    {"timeout", 1, ANY, 0, "seconds, a whole number, 1 or more"},
+    {"iobuffersize", 512, ANY, 1, "bytes, 0 or at least 512"},
+    {"receivebuffersize", 512, ANY, 1, "bytes, 0 or at least 512"},
+    {"flushwait", 0, 1000, 0, "milliseconds, 0 to 1000"},
+    {"lbset", 0, LBX_LBSET_MAX, 0, "a whole number from 0 to 99"},
+    {"responsefieldsize", 0, ANY, 0, "bytes, 0 or more"},
+    {NULL, 0, 0, 0, NULL},
 };
 
 static const struct number balancer_numbers[] = {
-    {"timeout", "seconds, a whole number, 1 or more"},
-    {"maxattempts", "a whole number, 0 or more"},
-    {"growth", "a whole number from 1 to 100"},
-    {NULL, NULL},
+    {"timeout", 1, ANY, 0, "seconds, a whole number, 1 or more"},
+    {"maxattempts", 0, ANY, 0, "a whole number, 0 or more"},
+    {"growth", 1, 100, 0, "a whole number from 1 to 100"},
+    {NULL, 0, 0, 0, NULL},
 };
 
 /* The first character behind the number at <t>; <t> itself: there is none. */
@@ -103,6 +110,11 @@ static const char *behind_number(const char *t)
     return t;
 }
 
+static int in_range(const struct number *n, double value)
+{
+    return (value >= n->min && value <= n->max) || (n->zero && value == 0);
+}
+
 static const char *check_number(cmd_parms *cmd, const struct number *table, const char *key,
                                 const char *value)
 {
@@ -112,7 +124,7 @@ static const char *check_number(cmd_parms *cmd, const struct number *table, cons
         if (ap_cstr_casecmp(table->key, key)) {
             continue;
         }
-        if (rest == value) {
+        if (rest == value || !in_range(table, strtod(value, NULL))) {
             return apr_psprintf(cmd->pool, "%s %s=%s: must be %s", cmd->directive->directive, key,
                                 value, table->allowed);
         }
@@ -125,12 +137,17 @@ static const char *check_number(cmd_parms *cmd, const struct number *table, cons
     return NULL;
 }
 
-/* stickysession= is cut by mod_proxy without a word. */
-static const char *check_sticky(cmd_parms *cmd, const char *key, const char *value)
+/* stickysession= is cut by mod_proxy without a word; an unknown lbmethod is
+ * refused without its name. */
+static const char *check_text(cmd_parms *cmd, const char *key, const char *value)
 {
     if (!ap_cstr_casecmp(key, "stickysession") && strlen(value) >= LBX_STICKY_MAX) {
         return apr_psprintf(cmd->pool, "%s %s=%s: must be shorter than %d characters",
                             cmd->directive->directive, key, value, LBX_STICKY_MAX);
+    }
+    if (!ap_cstr_casecmp(key, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, value, "0")) {
+        return apr_psprintf(cmd->pool, "%s %s=%s: must be the name of a loaded lbmethod",
+                            cmd->directive->directive, key, value);
     }
     return NULL;
 }
@@ -150,117 +167,38 @@ static const char *check_words(cmd_parms *cmd, const char *args, int balancer)
         *value++ = '\0';
         err = check_number(cmd, balancer ? balancer_numbers : member_numbers, word, value);
         if (!err && balancer) {
-            err = check_sticky(cmd, word, value);
+            err = check_text(cmd, word, value);
         }
     }
     return err;
 }
 
-/* Does the directive speak of a balancer?  ProxySet in <Proxy> means the section's. */
-static int about_balancer(cmd_parms *cmd, const char *args)
+/* Where the directive says what it is about.  ProxySet in <Proxy> means the
+ * section's. */
+static const char *subject(cmd_parms *cmd, const char *args)
 {
     const ap_directive_t *parent = cmd->directive->parent;
-    const char *in = cmd->info ? args : parent ? parent->args : args;
 
-    return ap_strcasestr(in, "balancer://") != NULL;
+    return cmd->info ? args : parent ? parent->args : args;
 }
 
-/* The name that mod_proxy gives a worker: scheme and host in lower case, no
- * default port; NULL: it will complain itself. */
-static const char *worker_name(apr_pool_t *p, const char *url)
-{
-    const char *bar = ap_cstr_casecmpn(url, "unix:", 5) ? NULL : ap_strchr_c(url, '|');
-    const char *path = "";
-    apr_uri_t uri;
-
-    if (bar) {
-        path = apr_pstrcat(
-            p, "unix:", ap_runtime_dir_relative(p, apr_pstrmemdup(p, url + 5, bar - url - 5)), "|",
-            NULL);
-        url = bar + 1;
-    }
-    if (apr_uri_parse(p, url, &uri) != APR_SUCCESS || !uri.scheme) {
-        return NULL;
-    }
-    if (!uri.hostname || !*uri.hostname) {
-        uri.hostname = "localhost";
-    }
-    ap_str_tolower(uri.hostname);
-    ap_str_tolower(uri.scheme);
-    if (uri.port == ap_proxy_port_of_scheme(uri.scheme)) {
-        uri.port = 0;
-    }
-    return apr_pstrcat(p, path, apr_uri_unparse(p, &uri, APR_URI_UNP_REVEALPASSWORD), NULL);
-}
-
-/* "1.15" -> 115, rounded; what is out of range is mod_proxy's to refuse. */
-static uint32_t hundredths(const char *value)
-{
-    double factor = strtod(value, NULL);
-
-    return factor >= 1 && factor <= 100 ? (uint32_t)(factor * 100 + 0.5) : 0;
-}
-
-static const char *without_path(apr_pool_t *p, const char *balancer)
-{
-    char *name = apr_pstrdup(p, balancer);
-    char *slash = strlen(name) > 11 ? strchr(name + 11, '/') : NULL;
-
-    if (slash) {
-        *slash = '\0';
-    }
-    ap_str_tolower(name);
-    return name;
-}
-
-/* Write down what the directive says: [balancer] URL key=value... */
-static void remember_member(cmd_parms *cmd, const char *args)
-{
-    struct core_told told = {cmd->path, NULL, 0};
-
-    while (*args) {
-        const char *word = ap_getword_conf(cmd->pool, &args);
-
-        if (!ap_strchr_c(word, '=')) {
-            if (!told.balancer) {
-                told.balancer = word;
-            } else if (!told.member) {
-                told.member = worker_name(cmd->pool, word);
-            }
-        } else if (!ap_cstr_casecmpn(word, "loadfactor=", 11)) {
-            told.weight = hundredths(word + 11);
-        }
-    }
-    if (told.balancer && told.member) {
-        told.balancer = without_path(cmd->pool, told.balancer);
-        APR_ARRAY_PUSH(core_conf_told(cmd->server), struct core_told) = told;
-    }
-}
-
-static const char *see_member(cmd_parms *cmd, void *dconf, const char *args)
+const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args)
 {
     (void)dconf;
-    remember_member(cmd, args);
+    core_told_member(cmd, args);
     return check_words(cmd, args, 0);
 }
 
-static const char *see_params(cmd_parms *cmd, void *dconf, const char *args)
+const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args)
 {
-    (void)dconf;
-    return check_words(cmd, args, about_balancer(cmd, args));
-}
+    const char *balancer = core_told_balancer(cmd->pool, subject(cmd, args));
 
-/* Our handlers only look; mod_proxy's do the work.  cmd_data: the target is
- * named in the directive itself. */
-const command_rec core_param_commands[] = {
-    AP_INIT_RAW_ARGS("BalancerMember", see_member, NULL, RSRC_CONF | ACCESS_CONF,
-                     "A balancer name and scheme://server with its parameters"),
-    AP_INIT_RAW_ARGS("ProxySet", see_params, NULL, RSRC_CONF | ACCESS_CONF,
-                     "A balancer or worker name with parameters"),
-    AP_INIT_RAW_ARGS("ProxyPass", see_params, (void *)1, RSRC_CONF | ACCESS_CONF,
-                     "A virtual path and a URL with parameters"),
-    {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
-};
+    (void)dconf;
+    if (balancer && ap_strcasestr(args, "lbmethod=")) {
+        core_told_method(cmd, balancer);
+    }
+    return check_words(cmd, args, balancer != NULL);
+}
 
 /* ------------------------------------------------------------------ */
 /* Parameters of members that mod_proxy does not know                   */

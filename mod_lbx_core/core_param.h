@@ -15,10 +15,23 @@
 /* OK, or an error after one line that names both modules.  pre_config. */
 int core_param_check_modules(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp);
 
-/* BalancerMember, ProxySet, ProxyPass and <Proxy> as this module sees them: text
- * that mod_proxy would read as a number it is not stops the start, what it would
- * read in part is a warning. mod_proxy's own handler runs afterwards. */
-extern const command_rec core_param_commands[];
+/* The directives of mod_proxy as this module sees them: text that it would read
+ * as a number it is not stops the start, what it would read in part is a
+ * warning.  Our handlers only look; mod_proxy's run afterwards. */
+const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args);
+const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args);
+
+/* Rows for the module's table of commands.  cmd_data: the directive itself names
+ * what it is about. */
+#define CORE_PARAM_COMMANDS                                                                        \
+    AP_INIT_RAW_ARGS("BalancerMember", core_param_member, NULL, RSRC_CONF | ACCESS_CONF,           \
+                     "A balancer name and scheme://server with its parameters"),                   \
+        AP_INIT_RAW_ARGS("ProxySet", core_param_values, NULL, RSRC_CONF | ACCESS_CONF,             \
+                         "A balancer or worker name with parameters"),                             \
+        AP_INIT_RAW_ARGS("ProxyPass", core_param_values, (void *)1, RSRC_CONF | ACCESS_CONF,       \
+                         "A virtual path and a URL with parameters"),                              \
+        AP_INIT_RAW_ARGS("<Proxy", core_param_values, (void *)1, RSRC_CONF,                        \
+                         "Container for what is said about a URL")
 
 /* Offer the optional function by which mod_proxy asks for parameters of members
  * that it does not know.  register_hooks. */

@@ -10,6 +10,7 @@
 #include "core_persist.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -85,7 +86,7 @@ static void write_text(struct output *o, const char *text, apr_size_t len)
 }
 
 /* The fields of one record that differ from the file. */
-static void write_fields(struct output *o, const struct core_set *set, const char *member,
+static void write_fields(struct output *o, const struct lbx_seg_set *set, const char *member,
                          const struct lbx_field *table, unsigned n, const void *conf,
                          const void *run)
 {
@@ -106,35 +107,41 @@ static void write_fields(struct output *o, const struct core_set *set, const cha
     }
 }
 
-static void write_set(struct output *o, const struct core_set *set)
+/* What is written is what the segment holds, not what this process's
+ * configuration knows: it may be older. */
+static int write_set(void *baton, struct lbx_ref ref, struct lbx_seg_set *rec)
 {
-    struct lbx_set_vals own;
+    struct lbx_set_vals v;
 
-    lbx_set_vals_read(set->rec, &own);
-    write_fields(o, set, NULL, lbx_set_fields, lbx_set_fields_n, &set->rec->conf, &own);
-    for (uint32_t i = 0; i < set->n; i++) {
-        struct lbx_member_vals v;
-
-        lbx_member_vals_read(set->member[i].rec, &v);
-        write_fields(o, set, set->member[i].name, lbx_member_fields, lbx_member_fields_n,
-                     &set->member[i].rec->conf, &v);
+    (void)ref;
+    if (rec->persist && rec->life == LBX_LIVE) {
+        lbx_set_vals_read(rec, &v);
+        write_fields(baton, rec, NULL, lbx_set_fields, lbx_set_fields_n, &rec->conf, &v);
     }
+    return 0;
+}
+
+static int write_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *rec)
+{
+    const struct lbx_seg_set *set = lbx_store_set(core_store(), rec->set);
+    struct lbx_member_vals v;
+
+    (void)ref;
+    if (set && set->persist && rec->life == LBX_LIVE) {
+        lbx_member_vals_read(rec, &v);
+        write_fields(baton, set, rec->name, lbx_member_fields, lbx_member_fields_n, &rec->conf, &v);
+    }
+    return 0;
 }
 
 static apr_status_t write_all(apr_file_t *f)
 {
-    const struct core_gen *gen = core_conf_gen();
     struct output o = {f, APR_SUCCESS, 0};
     char end[32];
 
     write_text(&o, LBX_INTENT_HEAD "\n", sizeof(LBX_INTENT_HEAD));
-    for (int i = 0; i < gen->sets->nelts; i++) {
-        const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
-
-        if (set->persist) {
-            write_set(&o, set);
-        }
-    }
+    lbx_store_each_set(core_store(), write_set, &o);
+    lbx_store_each_member(core_store(), write_member, &o);
     apr_snprintf(end, sizeof(end), "end %lu\n", o.lines);
     write_text(&o, end, strlen(end));
     return o.rv;
@@ -178,35 +185,40 @@ void core_persist_save(server_rec *s, apr_pool_t *p)
 /* ------------------------------------------------------------------ */
 /* Reading                                                              */
 
-static char *read_file(server_rec *s, apr_pool_t *p)
+/* The whole file, if it is one: the directory is not ours alone, and a pipe in
+ * its place must not make the start wait. */
+static char *read_text(const char *name, apr_pool_t *p)
 {
-    apr_finfo_t info;
-    apr_file_t *f;
-    char *text;
-    apr_size_t len;
-    apr_status_t rv = apr_file_open(&f, file(p), APR_READ, APR_OS_DEFAULT, p);
+    int fd = open(name, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    char *text = NULL;
+    struct stat st;
+    ssize_t got;
 
-    if (APR_STATUS_IS_ENOENT(rv)) {
+    if (fd < 0) {
         return NULL;
     }
-    if (rv == APR_SUCCESS) {
-        rv = apr_file_info_get(&info, APR_FINFO_SIZE | APR_FINFO_TYPE, f);
+    if (!fstat(fd, &st) && S_ISREG(st.st_mode) && st.st_size <= FILE_MAX) {
+        text = apr_pcalloc(p, (apr_size_t)st.st_size + 1);
+        got = read(fd, text, (size_t)st.st_size);
+        text = got == st.st_size ? text : NULL;
+    } else {
+        errno = EINVAL;
     }
-    if (rv == APR_SUCCESS && (info.filetype != APR_REG || info.size > FILE_MAX)) {
-        rv = APR_EINVAL;
+    close(fd);
+    return text;
+}
+
+static char *read_file(server_rec *s, apr_pool_t *p)
+{
+    char *text = read_text(file(p), p);
+
+    if (!text && errno != ENOENT) {
+        ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
+                     LBXNO(0192) "BalancerPersist On: cannot read %s, starting from the "
+                                 "configuration",
+                     file(p));
     }
-    if (rv == APR_SUCCESS) {
-        len = (apr_size_t)info.size;
-        text = apr_pcalloc(p, len + 1);
-        rv = apr_file_read_full(f, text, len, &len);
-        if (rv == APR_SUCCESS) {
-            return text;
-        }
-    }
-    ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
-                 LBXNO(0192) "BalancerPersist On: cannot read %s, starting from the configuration",
-                 file(p));
-    return NULL;
+    return text;
 }
 
 static struct core_set *find_set(const struct lbx_intent *i)
@@ -245,8 +257,8 @@ static const char *put_in_force(const struct lbx_intent *i, const struct lbx_fie
     if (strcmp(lbx_field_print(f, conf, now), i->conf)) {
         return "the configuration file was edited since";
     }
-    if (lbx_field_set(f, run, i->run)
-        || (!strcmp(f->name, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, i->run, "0"))) {
+    if ((!strcmp(f->name, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, i->run, "0"))
+        || lbx_field_set(f, run, i->run)) {
         return "the value is not allowed any more";
     }
     return NULL;
@@ -292,18 +304,22 @@ static void take_intent(void *baton, const struct lbx_intent *i)
 
 void core_persist_boot_load(server_rec *s, apr_pool_t *p)
 {
-    char *text = wanted() ? read_file(s, p) : NULL;
+    const char *aside = apr_pstrcat(p, file(p), ".unusable", NULL);
     enum lbx_rc rc;
     unsigned line;
+    char *text;
 
-    if (!text) {
+    if (!wanted()) {
+        unlink(file(p)); /* decisions of long ago must not come back one day */
         return;
     }
-    rc = lbx_intent_parse(text, take_intent, s, &line);
+    text = read_file(s, p);
+    rc = text ? lbx_intent_parse(text, take_intent, s, &line) : LBX_OK;
     if (rc) {
+        rename(file(p), aside);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      LBXNO(0194) "BalancerPersist On: %s is %s (line %u), starting from the "
-                                 "configuration",
-                     file(p), rc == LBX_EVERSION ? "of another version" : "damaged", line);
+                                 "configuration; it is kept as %s",
+                     file(p), rc == LBX_EVERSION ? "of another version" : "damaged", line, aside);
     }
 }

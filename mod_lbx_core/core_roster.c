@@ -47,10 +47,7 @@ static void take_picture(struct core_set *set, void *mem, struct picture *pic)
     for (uint32_t i = 0; i < n; i++) {
         struct core_member *m = &set->member[i];
 
-        lbx_store_view(core_store(), m->ref, m->rec, &pic->view[i]);
-        pic->view[i].retry_us = m->retry_us;
-        /* a slot that was given away is not ours to judge */
-        pic->view[i].retired |= m->rec->revision != m->ref.revision;
+        core_store_view(m, &pic->view[i]);
         pic->rec[i] = m->rec;
     }
 }

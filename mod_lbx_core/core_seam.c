@@ -32,12 +32,6 @@ static int lbx_seam_version(void)
 /* ------------------------------------------------------------------ */
 /* Snapshot                                                             */
 
-static void view_of(const struct core_member *m, struct lbx_member_view *v)
-{
-    lbx_store_view(core_store(), m->ref, m->rec, v);
-    v->retry_us = m->retry_us;
-}
-
 static void describe_member(struct lbx_member_info *info, const struct core_member *m,
                             uint64_t now_us)
 {
@@ -47,7 +41,7 @@ static void describe_member(struct lbx_member_info *info, const struct core_memb
     info->scheme = m->transport->s->scheme;
     info->host = m->transport->s->hostname_ex;
     info->port = m->transport->s->port;
-    view_of(m, &info->view);
+    core_store_view(m, &info->view);
     info->inelig = lbx_eligible(&info->view, m->index, &ask);
 }
 
@@ -112,7 +106,7 @@ const char *core_seam_why_none(apr_pool_t *p, const struct core_set *set, uint64
     for (uint32_t i = 0; i < set->n && i < MOST; i++) {
         struct lbx_member_view v;
 
-        view_of(&set->member[i], &v);
+        core_store_view(&set->member[i], &v);
         text = apr_pstrcat(p, text, i ? ", " : "", set->member[i].name, " ",
                            lbx_inelig_text(lbx_eligible(&v, i, &ask)), NULL);
     }
@@ -216,6 +210,11 @@ static enum lbx_rc draft_change(apr_pool_t *p, server_rec *s, apr_array_header_t
     if (c->member && !(m = find_member(set, c->member))) {
         *error = apr_psprintf(p, "%s: %s has no such member", c->member, c->balancer);
         return LBX_ENOTFOUND;
+    }
+    /* this process may be older than the configuration */
+    if (!lbx_store_set(core_store(), set->ref) || (m && !lbx_store_member(core_store(), m->ref))) {
+        *error = apr_psprintf(p, "%s: no longer configured", m ? c->member : c->balancer);
+        return LBX_ESTALE;
     }
     return set_field(p, draft_of(drafts, set, m), c, error);
 }

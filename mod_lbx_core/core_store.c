@@ -56,6 +56,16 @@ uint32_t core_store_child(void)
     return own_child;
 }
 
+void core_store_view(const struct core_member *m, struct lbx_member_view *out)
+{
+    lbx_store_view(&kept->store, m->ref, m->rec, out);
+    out->retry_us = m->retry_us;
+    if (!lbx_store_member(&kept->store, m->ref)) {
+        out->retired = 1;
+        out->run = out->conf = (struct lbx_member_vals){.weight = LBX_WEIGHT_ONE};
+    }
+}
+
 int core_store_boot_is_cold(void)
 {
     return cold;
@@ -321,6 +331,7 @@ static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *
     set->ref = f->ref;
     set->rec = lbx_store_set(&kept->store, f->ref);
     set->rec->life = LBX_LIVE;
+    set->rec->persist = (uint32_t)set->persist;
     merge_set(s, set);
     settle_nonce(set);
     for (uint32_t i = 0; i < set->n; i++) {

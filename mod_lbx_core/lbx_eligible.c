@@ -104,8 +104,8 @@ static uint32_t collect(const struct lbx_member_view *v, uint32_t n, const struc
     uint32_t unusable = 0;
 
     for (uint32_t i = 0; i < n && most; i++) {
-        if (v[i].run.lbset != tier->lbset || role_of(&v[i]) != role) {
-            continue;
+        if (v[i].retired || v[i].run.lbset != tier->lbset || role_of(&v[i]) != role) {
+            continue; /* nobody stands in for a member that is not configured */
         }
         if (lbx_eligible(&v[i], i, ask) == LBX_ELIGIBLE) {
             chosen[tier->n++] = (uint16_t)i;

@@ -12,8 +12,8 @@
 #ifndef LBX_METHOD_H
 #define LBX_METHOD_H
 
+#include "lbx_children.h"
 #include "lbx_roster.h"
-#include "lbx_store.h"
 
 /* One choice: what the method may look at besides the roster. */
 struct lbx_pick {

@@ -21,7 +21,7 @@
 
 #include <stdint.h>
 
-/* The longest order made: weights without a common measure are rounded to it. */
+/* Weights without a common measure are rounded to an order of about this length. */
 enum { LBX_ORDER_MIN_CAP = 65536, LBX_ORDER_CAP_EACH = 64 };
 
 /* Bring <n> weights (each > 0) down to their smallest whole ratio, in place.

@@ -75,7 +75,7 @@ struct lbx_seg_set {
     /* Configuration: whoever holds the admin mutex.  Readers take
      * vals[vals_gen & 1] and look again (lbx_vals.h). */
     LBX_ALIGNED _Atomic uint32_t vals_gen;
-    uint32_t conf_known; /* <conf> holds the values of a file */
+    uint32_t persist; /* BalancerPersist On */
     struct lbx_set_vals vals[2];
     struct lbx_set_vals conf;
 
@@ -104,7 +104,7 @@ struct lbx_seg_member {
 
     /* Configuration: as in lbx_seg_set. */
     LBX_ALIGNED _Atomic uint32_t vals_gen;
-    uint32_t conf_known;
+    uint32_t reserved_;
     struct lbx_member_vals vals[2];
     struct lbx_member_vals conf;
 

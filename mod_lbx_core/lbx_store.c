@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records, children and in-flight counts over a chain of segments.  See
- * lbx_store.h.
+ * Records over a chain of segments.  See lbx_store.h.
  *
  * Look-ups by key scan: they run at a (re)start and for manager actions only.
  *
@@ -9,19 +8,11 @@
  */
 #include "lbx_store.h"
 
+#include "lbx_children.h"
 #include "lbx_vals.h"
 
 #include <errno.h>
 #include <string.h>
-
-#define INDEX_MASK ((1u << LBX_SLOT_BITS) - 1)
-
-static struct lbx_seg_head *seg_of(const struct lbx_store *st, uint32_t slot)
-{
-    uint32_t s = slot >> LBX_SLOT_BITS;
-
-    return s < st->n ? st->seg[s] : NULL;
-}
 
 enum lbx_rc lbx_store_add(struct lbx_store *st, void *mem, uint64_t len)
 {
@@ -56,25 +47,25 @@ void lbx_store_unlock(struct lbx_store *st)
 
 struct lbx_seg_set *lbx_store_set(const struct lbx_store *st, struct lbx_ref ref)
 {
-    struct lbx_seg_head *h = seg_of(st, ref.slot);
+    struct lbx_seg_head *h = lbx_store_segment(st, ref.slot);
     struct lbx_seg_set *s;
 
-    if (!h || (ref.slot & INDEX_MASK) >= h->set_cap) {
+    if (!h || LBX_SLOT_INDEX(ref.slot) >= h->set_cap) {
         return NULL;
     }
-    s = lbx_seg_set_at(h, ref.slot & INDEX_MASK);
+    s = lbx_seg_set_at(h, LBX_SLOT_INDEX(ref.slot));
     return s->life != LBX_FREE && s->revision == ref.revision ? s : NULL;
 }
 
 struct lbx_seg_member *lbx_store_member(const struct lbx_store *st, struct lbx_ref ref)
 {
-    struct lbx_seg_head *h = seg_of(st, ref.slot);
+    struct lbx_seg_head *h = lbx_store_segment(st, ref.slot);
     struct lbx_seg_member *m;
 
-    if (!h || (ref.slot & INDEX_MASK) >= h->member_cap) {
+    if (!h || LBX_SLOT_INDEX(ref.slot) >= h->member_cap) {
         return NULL;
     }
-    m = lbx_seg_member_at(h, ref.slot & INDEX_MASK);
+    m = lbx_seg_member_at(h, LBX_SLOT_INDEX(ref.slot));
     return m->life != LBX_FREE && m->revision == ref.revision ? m : NULL;
 }
 
@@ -298,124 +289,6 @@ uint32_t lbx_store_room(const struct lbx_store *st, uint32_t *sets)
         }
     }
     return members;
-}
-
-uint32_t lbx_store_child_claim(struct lbx_store *st, uint32_t pid)
-{
-    struct lbx_seg_head *h = st->seg[0];
-
-    for (uint32_t i = 0; i < h->child_cap; i++) {
-        uint32_t nobody = 0;
-
-        if (atomic_compare_exchange_strong(&lbx_seg_child_at(h, i)->pid, &nobody, pid)) {
-            uint32_t high = atomic_load(&h->children_high);
-
-            while (high < i + 1 && !atomic_compare_exchange_weak(&h->children_high, &high, i + 1)) {
-            }
-            return i;
-        }
-    }
-    return LBX_NO_CHILD;
-}
-
-/* Untouched pages stay untouched: only what is not zero is written. */
-static uint64_t clear_column(struct lbx_store *st, uint32_t child)
-{
-    uint64_t sum = 0;
-
-    for (uint32_t s = 0; s < st->n; s++) {
-        _Atomic uint32_t *column = lbx_seg_column(st->seg[s], child);
-
-        for (uint32_t i = 0; i < st->seg[s]->member_cap; i++) {
-            uint32_t n = atomic_load_explicit(&column[i], memory_order_relaxed);
-
-            if (n) {
-                sum += n;
-                atomic_store(&column[i], 0);
-            }
-        }
-    }
-    return sum;
-}
-
-/* Whoever compares in-flight counts must notice that they moved. */
-static int touch_busy(void *baton, struct lbx_ref ref, struct lbx_seg_set *s)
-{
-    (void)baton;
-    (void)ref;
-    atomic_fetch_add(&s->busy_seq, 1);
-    return 0;
-}
-
-static uint64_t clear_child(struct lbx_store *st, uint32_t i)
-{
-    uint64_t sum = clear_column(st, i);
-
-    lbx_store_each_set(st, touch_busy, NULL);
-    atomic_store(&lbx_seg_child_at(st->seg[0], i)->pid, 0);
-    return sum;
-}
-
-uint64_t lbx_store_child_clear(struct lbx_store *st, uint32_t pid)
-{
-    struct lbx_seg_head *h = st->seg[0];
-    uint32_t high = atomic_load(&h->children_high);
-
-    for (uint32_t i = 0; pid && i < high; i++) {
-        if (atomic_load(&lbx_seg_child_at(h, i)->pid) == pid) {
-            return clear_child(st, i);
-        }
-    }
-    return 0;
-}
-
-uint64_t lbx_store_child_sweep(struct lbx_store *st, int (*alive)(uint32_t pid))
-{
-    struct lbx_seg_head *h = st->seg[0];
-    uint32_t high = atomic_load(&h->children_high);
-    uint64_t sum = 0;
-
-    for (uint32_t i = 0; i < high; i++) {
-        uint32_t pid = atomic_load(&lbx_seg_child_at(h, i)->pid);
-
-        if (pid && !alive(pid)) {
-            sum += clear_child(st, i);
-        }
-    }
-    return sum;
-}
-
-void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot)
-{
-    struct lbx_seg_head *h = seg_of(st, slot);
-
-    if (child != LBX_NO_CHILD && LBX_CHECK(h)) {
-        atomic_fetch_add(&lbx_seg_column(h, child)[slot & INDEX_MASK], 1);
-    }
-}
-
-void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
-{
-    struct lbx_seg_head *h = seg_of(st, slot);
-
-    if (child != LBX_NO_CHILD && LBX_CHECK(h)) {
-        atomic_fetch_sub(&lbx_seg_column(h, child)[slot & INDEX_MASK], 1);
-    }
-}
-
-uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot)
-{
-    struct lbx_seg_head *h = seg_of(st, slot);
-    uint32_t high = atomic_load_explicit(&st->seg[0]->children_high, memory_order_acquire);
-    uint32_t sum = 0;
-
-    if (!h) {
-        return 0;
-    }
-    for (uint32_t c = 0; c < high; c++) {
-        sum += atomic_load_explicit(&lbx_seg_column(h, c)[slot & INDEX_MASK], memory_order_acquire);
-    }
-    return sum;
 }
 
 void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct lbx_seg_member *m,

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The records of a chain of segments: find them by key, make, retire and free
- * them, and keep each child's in-flight counts.
+ * them.
  *
  * A store is a process's own view: the addresses of the segments it knows.  The
  * parent adds a segment when one is full and never removes one; a child keeps
  * those that were there when it was forked.  The first segment holds the admin
  * mutex and the table of children for all.
  *
- * Not here: where the memory comes from (core_store), what a value means.
+ * Not here: who serves requests (lbx_children), where the memory comes from
+ * (core_store), what a value means.
  *
  * Pure.
  */
@@ -19,14 +20,21 @@
 
 enum {
     LBX_SEGMENTS_MAX = 16,
-    LBX_SLOT_BITS = 24, /* a slot is (segment << 24 | index in the segment) */
-    LBX_NO_CHILD = 0xffffffff
+    LBX_SLOT_BITS = 24 /* a slot is (segment << 24 | index in the segment) */
 };
+
+#define LBX_SLOT_INDEX(slot) ((slot) & ((1u << LBX_SLOT_BITS) - 1))
 
 struct lbx_store {
     unsigned n;
     struct lbx_seg_head *seg[LBX_SEGMENTS_MAX];
 };
+
+/* The segment that a slot is in; NULL: this process does not know it. */
+static inline struct lbx_seg_head *lbx_store_segment(const struct lbx_store *st, uint32_t slot)
+{
+    return slot >> LBX_SLOT_BITS < st->n ? st->seg[slot >> LBX_SLOT_BITS] : NULL;
+}
 
 /* Add a segment at the end of the chain.  It must be well formed, and have the
  * first one's number of children.  LBX_EFULL: the chain is at its limit. */
@@ -67,24 +75,6 @@ void lbx_store_each_set(const struct lbx_store *st,
                         int (*fn)(void *, struct lbx_ref, struct lbx_seg_set *), void *baton);
 void lbx_store_each_member(const struct lbx_store *st,
                            int (*fn)(void *, struct lbx_ref, struct lbx_seg_member *), void *baton);
-
-/* A column for the process <pid>.  LBX_NO_CHILD: more processes than planned;
- * such a process serves requests without being counted. */
-uint32_t lbx_store_child_claim(struct lbx_store *st, uint32_t pid);
-
-/* The process <pid> is gone: its requests are no longer in flight.  Parent
- * only.  Returns how many requests that were. */
-uint64_t lbx_store_child_clear(struct lbx_store *st, uint32_t pid);
-
-/* Clear every child that <alive> denies.  Parent only. */
-uint64_t lbx_store_child_sweep(struct lbx_store *st, int (*alive)(uint32_t pid));
-
-/* One request more or less on a member, in the column of <child>. */
-void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot);
-void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot);
-
-/* Requests in flight on a member, over all children. */
-uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot);
 
 /* A member by value.  retry_us is not in the segment: the caller sets it. */
 void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct lbx_seg_member *m,

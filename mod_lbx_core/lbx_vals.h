@@ -71,9 +71,9 @@ enum lbx_merged {
 /*
  * A new configuration meets the values in force.
  *
- * <run> (in force) and <was> (what the file said before) are updated from
- * <now> (what the file says): a field edited in the file wins, an unedited one
- * keeps its override.  done[i] (may be NULL) says what happened to field i.
+ * <run> (in force) is updated from <now> (what the file says) in view of <was>
+ * (what it said before): a field edited in the file wins, an unedited one keeps
+ * its override.  done[i] (may be NULL) says what happened to field i.
  */
 void lbx_vals_merge(const struct lbx_field *table, unsigned n, void *run, const void *was,
                     const void *now, enum lbx_merged *done);

@@ -14,6 +14,7 @@
 #include "core_response.h"
 #include "core_seam.h"
 #include "core_store.h"
+#include "core_told.h"
 
 #include "ap_mpm.h"
 #include "mpm_common.h"
@@ -73,6 +74,7 @@ static int before_status(request_rec *r, int flags)
 /* mod_status collects in pre_config; what is registered earlier is lost. */
 static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
+    core_told_reset();
     APR_OPTIONAL_HOOK(ap, status_hook, before_status, NULL, NULL, APR_HOOK_FIRST);
     return core_param_check_modules(p, plog, ptemp);
 }
@@ -100,13 +102,12 @@ static void register_hooks(apr_pool_t *p)
     proxy_hook_post_request(core_request_post, NULL, NULL, APR_HOOK_FIRST);
 }
 
+static const command_rec commands[] = {
+    CORE_PARAM_COMMANDS,
+    {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
+};
+
 AP_DECLARE_MODULE(lbx_core) = {
-    STANDARD20_MODULE_STUFF,
-    NULL,
-    NULL,
-    core_conf_create_server,
-    core_conf_merge_server,
-    core_param_commands,
-    register_hooks,
-    AP_MODULE_FLAG_ALWAYS_MERGE,
+    STANDARD20_MODULE_STUFF, NULL,     NULL,           core_conf_create_server,
+    core_conf_merge_server,  commands, register_hooks, AP_MODULE_FLAG_ALWAYS_MERGE,
 };

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Columns of in-flight counts.  See lbx_children.h.
+ *
+ * Pure.
+ */
+#include "lbx_children.h"
+
+uint32_t lbx_store_child_claim(struct lbx_store *st, uint32_t pid)
+{
+    struct lbx_seg_head *h = st->seg[0];
+
+    for (uint32_t i = 0; i < h->child_cap; i++) {
+        uint32_t nobody = 0;
+
+        if (atomic_compare_exchange_strong(&lbx_seg_child_at(h, i)->pid, &nobody, pid)) {
+            uint32_t high = atomic_load(&h->children_high);
+
+            while (high < i + 1 && !atomic_compare_exchange_weak(&h->children_high, &high, i + 1)) {
+            }
+            return i;
+        }
+    }
+    return LBX_NO_CHILD;
+}
+
+/* Untouched pages stay untouched: only what is not zero is written. */
+static uint64_t clear_column(struct lbx_store *st, uint32_t child)
+{
+    uint64_t sum = 0;
+
+    for (uint32_t s = 0; s < st->n; s++) {
+        _Atomic uint32_t *column = lbx_seg_column(st->seg[s], child);
+
+        for (uint32_t i = 0; i < st->seg[s]->member_cap; i++) {
+            uint32_t n = atomic_load_explicit(&column[i], memory_order_relaxed);
+
+            if (n) {
+                sum += n;
+                atomic_store(&column[i], 0);
+            }
+        }
+    }
+    return sum;
+}
+
+/* Whoever compares in-flight counts must notice that they moved. */
+static int touch_busy(void *baton, struct lbx_ref ref, struct lbx_seg_set *s)
+{
+    (void)baton;
+    (void)ref;
+    atomic_fetch_add(&s->busy_seq, 1);
+    return 0;
+}
+
+static uint64_t clear_child(struct lbx_store *st, uint32_t i)
+{
+    uint64_t sum = clear_column(st, i);
+
+    lbx_store_each_set(st, touch_busy, NULL);
+    atomic_store(&lbx_seg_child_at(st->seg[0], i)->pid, 0);
+    return sum;
+}
+
+uint64_t lbx_store_child_clear(struct lbx_store *st, uint32_t pid)
+{
+    struct lbx_seg_head *h = st->seg[0];
+    uint32_t high = atomic_load(&h->children_high);
+
+    for (uint32_t i = 0; pid && i < high; i++) {
+        if (atomic_load(&lbx_seg_child_at(h, i)->pid) == pid) {
+            return clear_child(st, i);
+        }
+    }
+    return 0;
+}
+
+uint64_t lbx_store_child_sweep(struct lbx_store *st, int (*alive)(uint32_t pid))
+{
+    struct lbx_seg_head *h = st->seg[0];
+    uint32_t high = atomic_load(&h->children_high);
+    uint64_t sum = 0;
+
+    for (uint32_t i = 0; i < high; i++) {
+        uint32_t pid = atomic_load(&lbx_seg_child_at(h, i)->pid);
+
+        if (pid && !alive(pid)) {
+            sum += clear_child(st, i);
+        }
+    }
+    return sum;
+}
+
+void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot)
+{
+    struct lbx_seg_head *h = lbx_store_segment(st, slot);
+
+    if (child != LBX_NO_CHILD && LBX_CHECK(h)) {
+        atomic_fetch_add(&lbx_seg_column(h, child)[LBX_SLOT_INDEX(slot)], 1);
+    }
+}
+
+void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
+{
+    struct lbx_seg_head *h = lbx_store_segment(st, slot);
+
+    if (child != LBX_NO_CHILD && LBX_CHECK(h)) {
+        atomic_fetch_sub(&lbx_seg_column(h, child)[LBX_SLOT_INDEX(slot)], 1);
+    }
+}
+
+uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot)
+{
+    struct lbx_seg_head *h = lbx_store_segment(st, slot);
+    uint32_t high = atomic_load_explicit(&st->seg[0]->children_high, memory_order_acquire);
+    uint32_t sum = 0;
+
+    if (!h) {
+        return 0;
+    }
+    for (uint32_t c = 0; c < high; c++) {
+        sum +=
+            atomic_load_explicit(&lbx_seg_column(h, c)[LBX_SLOT_INDEX(slot)], memory_order_acquire);
+    }
+    return sum;
+}
