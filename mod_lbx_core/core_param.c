@@ -146,7 +146,8 @@ static const char *check_text(cmd_parms *cmd, const char *key, const char *value
                             cmd->directive->directive, key, value, LBX_STICKY_MAX);
     }
     if (!ap_cstr_casecmp(key, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, value, "0")) {
-        return apr_psprintf(cmd->pool, "%s %s=%s: must be the name of a loaded lbmethod",
+        return apr_psprintf(cmd->pool,
+                            "%s %s=%s: unknown lbmethod, must be the name of a loaded one",
                             cmd->directive->directive, key, value);
     }
     return NULL;

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import time
 
-LAYERS = ["modules", "style", "unit", "asan", "tsan", "order", "examples", "scenario"]
+LAYERS = ["modules", "style", "unit", "asan", "tsan", "stress", "order", "examples", "scenario"]
 COUNT = re.compile(r"(\d+) (passed|failed|errors?)\b")
 
 
