@@ -231,13 +231,13 @@ static int prepare(struct core_ask *ask, const struct core_choice *out, enum ste
 {
     switch (step) {
     case WHERE_IT_WAS:
-        if (out->pinned || !ask->tried || in_time) {
+        if (out->pinned || !ask->tried || ask->only_new || in_time) {
             return 0;
         }
         ask->tried = NULL;
         return 1;
     case RECOVERED:
-        return !out->pinned && ask->set->forcerecovery
+        return !out->pinned && !ask->only_new && ask->set->forcerecovery
                && core_roster_req_recover(ask->set, now_us());
     default:
         return 1;
@@ -260,6 +260,9 @@ static int choose_now(struct core_ask *ask, struct core_choice *out, int in_time
         }
         got = choose_from(ask, cr, out);
         core_roster_req_put(ask->set, cr);
+    }
+    if (got) {
+        out->again = ask->been && ask->been[out->m->index / 32] >> (out->m->index % 32) & 1;
     }
     return got;
 }
@@ -310,9 +313,12 @@ int core_choose_req(struct core_ask *ask, struct core_choice *out)
 {
     uint64_t wait = patience(ask->set);
     uint64_t deadline = now_us() + wait;
-    int in_time = wait > 0;
+    int in_time = wait > 0 && !ask->no_wait;
 
     while (!choose_now(ask, out, in_time)) {
+        if (ask->no_wait) {
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
         if (!in_time) {
             return nobody(ask, out, wait);
         }
@@ -374,10 +380,29 @@ int core_choose_req_failed(const struct core_choice *c, uint64_t now)
     return 1;
 }
 
+int core_choose_req_budget(const struct core_set *set)
+{
+    uint64_t active = 0;
+
+    for (uint32_t i = 0; i < set->n; i++) {
+        active += lbx_store_in_flight(core_store(), set->member[i].ref.slot);
+    }
+    return lbx_retry_budget_left(&set->rules->retry, active,
+                                 lbx_store_in_flight(core_store(), set->retries.slot));
+}
+
 void core_choose_req_tried(struct core_ask *ask, const struct core_choice *c)
 {
-    if (!ask->tried) {
-        ask->tried = apr_pcalloc(ask->r->pool, (ask->set->n / 32 + 1) * sizeof(uint32_t));
+    uint32_t bit = 1u << (c->m->index % 32);
+
+    if (!ask->been) {
+        apr_size_t size = (ask->set->n / 32 + 1) * sizeof(uint32_t);
+
+        ask->been = apr_pcalloc(ask->r->pool, size);
+        ask->tried = apr_pcalloc(ask->r->pool, size);
     }
-    ask->tried[c->m->index / 32] |= 1u << (c->m->index % 32);
+    ask->been[c->m->index / 32] |= bit;
+    if (ask->tried) {
+        ask->tried[c->m->index / 32] |= bit;
+    }
 }

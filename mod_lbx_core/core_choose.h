@@ -20,7 +20,10 @@ struct core_ask {
     const char *url;          /* balancer://name/path?query, for the session's route */
     struct lbx_hint hint;     /* empty: no session */
     int hinted;               /* the hint was asked for */
-    uint32_t *tried;          /* bit i: has been at member i; NULL: nowhere yet */
+    uint32_t *been;           /* bit i: has been at member i; NULL: nowhere yet */
+    uint32_t *tried;          /* <been>, until only members are left where it has been */
+    int only_new;             /* rather nobody than one where it has been */
+    int no_wait;              /* rather nobody than wait, and without a word in the log */
     unsigned attempts;        /* made so far */
 };
 
@@ -34,6 +37,7 @@ struct core_choice {
     unsigned more;     /* attempts that may follow this one, by maxattempts */
     int sticky;        /* the balancer has stickysession= */
     int pinned;        /* nofailover: the session is not moved */
+    int again;         /* the request has been at this member */
 };
 
 /* Choose and reserve.  OK, or HTTP_SERVICE_UNAVAILABLE after logging why.
@@ -50,6 +54,9 @@ void core_choose_req_again(struct core_choice *c);
 /* The member failed; it is out until retry= has passed.  Nothing happens to one
  * with status +I.  The caller logs why. Returns 1 if this took it out. */
 int core_choose_req_failed(const struct core_choice *c, uint64_t now_us);
+
+/* May one more repetition be made, by LBXRetryBudget? */
+int core_choose_req_budget(const struct core_set *set);
 
 /* The request has been at this member: others come first from now on. */
 void core_choose_req_tried(struct core_ask *ask, const struct core_choice *c);

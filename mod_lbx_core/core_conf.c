@@ -32,6 +32,7 @@ struct own_conf {
     server_rec *s;
     apr_array_header_t *balancers; /* proxy_balancer, by value, before the merge */
     apr_array_header_t *told;      /* struct core_told */
+    apr_hash_t *rules;             /* "balancer://name" -> struct core_rules */
 };
 
 void *core_conf_create_server(apr_pool_t *p, server_rec *s)
@@ -40,6 +41,7 @@ void *core_conf_create_server(apr_pool_t *p, server_rec *s)
 
     own->s = s;
     own->told = apr_array_make(p, 4, sizeof(struct core_told));
+    own->rules = apr_hash_make(p);
     return own;
 }
 
@@ -73,6 +75,13 @@ void *core_conf_merge_server(apr_pool_t *p, void *base, void *add)
         }
     }
     return own;
+}
+
+apr_hash_t *core_conf_rules(server_rec *s)
+{
+    struct own_conf *own = ap_get_module_config(s->module_config, &lbx_core_module);
+
+    return own->rules;
 }
 
 static const proxy_balancer *find_balancer(const apr_array_header_t *balancers, const char *name)
@@ -240,8 +249,9 @@ static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec 
     set->balancer = b;
     set->copies = apr_array_make(p, 2, sizeof(proxy_balancer *));
     read_set_conf(p, set, b);
+    set->rules = core_rules_for(p, s, gen->main, set->name);
     make_members(p, set, gen->main);
-    gen->members += set->n + set->growth;
+    gen->members += set->n + set->growth + 1; /* one for the count of repetitions */
     APR_ARRAY_PUSH(gen->sets, struct core_set *) = set;
     return set;
 }

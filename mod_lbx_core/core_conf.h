@@ -14,6 +14,7 @@
 
 #include "mod_proxy.h"
 
+#include "core_rules.h"
 #include "lbx_method.h"
 #include "mod_lbx.h"
 
@@ -60,6 +61,7 @@ struct core_set {
     int semicolon;
     int forcerecovery;
     uint32_t growth;
+    const struct core_rules *rules;
     const char *nonce; /* from the file; NULL: we make one, "": switched off */
 
     uint32_t n;
@@ -68,6 +70,9 @@ struct core_set {
     struct lbx_ref ref; /* set by core_store at adoption */
     struct lbx_seg_set *rec;
     struct lbx_set_vals conf;
+
+    /* A record whose in-flight count is the number of repetitions under way. */
+    struct lbx_ref retries;
 
     /* Of each child: made in child_init. */
     apr_thread_mutex_t *mutex;     /* guards <current> and its users */
@@ -85,6 +90,9 @@ struct core_gen {
 
 /* What the text of a server's configuration says: struct core_told. */
 apr_array_header_t *core_conf_told(server_rec *s);
+
+/* Likewise the rules: "balancer://name" -> struct core_rules. */
+apr_hash_t *core_conf_rules(server_rec *s);
 
 /* create_server_config, merge_server_config: remember what each virtual host
  * said itself, before mod_proxy merges the main server into it. */

@@ -53,3 +53,8 @@ int core_queue_req_wait(request_rec *r, struct core_set *set, uint64_t deadline_
     }
     return 1;
 }
+
+int core_queue_req_pause(request_rec *r, uint64_t us)
+{
+    return client_stays(r, (int)((us + 999) / 1000));
+}

@@ -17,4 +17,7 @@
  * deadline (microseconds since the epoch) is over or the client has gone. */
 int core_queue_req_wait(request_rec *r, struct core_set *set, uint64_t deadline_us);
 
+/* Wait before the same member is tried again.  0: the client has gone. */
+int core_queue_req_pause(request_rec *r, uint64_t us);
+
 #endif

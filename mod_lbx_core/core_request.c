@@ -12,8 +12,10 @@
 
 #include "apr_strings.h"
 
+#include "core_queue.h"
 #include "core_response.h"
 #include "core_roster.h"
+#include "core_store.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -48,13 +50,29 @@ int core_request_canon(request_rec *r, char *url)
 /* ------------------------------------------------------------------ */
 /* To a member                                                          */
 
+void core_request_req_member_done(struct core_request *req)
+{
+    apr_off_t sent = req->replay ? req->replay->length : 0;
+
+    if (req->chosen) {
+        req->chosen = 0;
+        core_choose_req_done(&req->choice, (uint64_t)(req->bytes + sent));
+    }
+    if (req->retrying) {
+        req->retrying = 0;
+        lbx_store_release(core_store(), core_store_child(), req->ask.set->retries.slot);
+    }
+}
+
+/* The request's pool is cleaned up. */
 static apr_status_t let_go(void *baton)
 {
     struct core_request *req = baton;
 
-    if (req->chosen) {
-        req->chosen = 0;
-        core_choose_req_done(&req->choice, (uint64_t)req->bytes);
+    core_request_req_member_done(req);
+    if (req->has_next) {
+        req->has_next = 0;
+        core_choose_req_done(&req->next, 0);
     }
     return APR_SUCCESS;
 }
@@ -114,16 +132,34 @@ static void tell_environment(request_rec *r, const struct core_request *req)
     }
 }
 
+/* For log formats: how the request fared, whatever came of it. */
+static void tell_result(request_rec *r, const struct core_request *req)
+{
+    apr_table_t *env = r->subprocess_env;
+
+    apr_table_setn(env, "LBX_ATTEMPTS", apr_itoa(r->pool, (int)req->attempts));
+    apr_table_setn(env, "LBX_QUEUE_MS", apr_ltoa(r->pool, (long)(req->waited / 1000)));
+    if (req->tries) {
+        apr_table_setn(env, "LBX_TRIES", req->tries);
+    }
+    if (req->attempt.head) {
+        apr_table_setn(
+            env, "LBX_HEADER_MS",
+            apr_ltoa(r->pool, (long)((req->attempt.head - req->attempt.started) / 1000)));
+    }
+}
+
 /* Choose a member and point the request at it. */
 static int go_to_member(request_rec *r, struct core_request *req, char **url)
 {
+    apr_time_t start = apr_time_now();
     int rc = core_choose_req(&req->ask, &req->choice);
 
+    req->waited += apr_time_now() - start;
     if (rc != OK) {
         return rc;
     }
     req->chosen = 1;
-    req->bytes = 0;
     tell_environment(r, req);
     return rewrite(r, req, url);
 }
@@ -150,9 +186,10 @@ int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_r
     rc = go_to_member(r, req, url);
     if (req->chosen) {
         *worker = req->choice.m->transport;
-        if (req->choice.method && req->choice.method->wants_bytes) {
-            core_response_req_count(r, req);
-        }
+        req->replay = core_replay_req_start(r, set->rules->retry.body_max);
+        core_response_req_watch(r, req);
+    } else {
+        tell_result(r, req);
     }
     return rc;
 }
@@ -160,24 +197,124 @@ int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_r
 /* ------------------------------------------------------------------ */
 /* At the member                                                        */
 
-static void log_failed(request_rec *r, const struct core_request *req, int rc, int again)
+/* RFC 9110, 9.2.2: repeating it has the same effect as making it once. */
+static int idempotent(const request_rec *r)
 {
-    const struct core_member *m = req->choice.m;
-    int out = core_choose_req_failed(&req->choice, (uint64_t)apr_time_now());
-
-    if (out) {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
-                      LBXNO(0182) "%s: disabling worker for (%s:%hu) for %lus after status %d "
-                                  "of attempt %u%s",
-                      m->set->name, m->transport->s->hostname_ex, m->transport->s->port,
-                      (unsigned long)(m->retry_us / APR_USEC_PER_SEC), rc, req->attempts,
-                      again ? ", trying another" : "");
-    } else {
-        ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, r,
-                      LBXNO(0183) "%s: worker (%s) failed with status %d in attempt %u%s",
-                      m->set->name, m->name, rc, req->attempts, again ? ", trying another" : "");
+    switch (r->method_number) {
+    case M_GET: /* and HEAD */
+    case M_PUT:
+    case M_DELETE:
+    case M_OPTIONS:
+    case M_TRACE:
+        return 1;
+    default:
+        return 0;
     }
 }
+
+static enum lbx_verdict verdict_on(request_rec *r, struct core_request *req,
+                                   enum lbx_outcome outcome)
+{
+    struct lbx_retry_ask ask = {
+        .outcome = outcome,
+        .taken = lbx_attempt_taken(&req->attempt.facts, outcome),
+        .idempotent = idempotent(r),
+        /* what did not go out is still where mod_proxy_http put it */
+        .replayable = outcome == LBX_OUT_CONNECT || core_replay_ready(req->replay),
+        .pinned = req->choice.pinned,
+        .stale_tries = req->stale_tries,
+        .more = req->choice.more,
+        .budget_left = core_choose_req_budget(req->ask.set),
+    };
+
+    return lbx_retry_decide(&req->ask.set->rules->retry, &ask);
+}
+
+/* The next member, reserved.  An answer is given up only for a new one, at once. */
+static int choose_next(struct core_request *req, enum lbx_verdict verdict, enum lbx_outcome outcome)
+{
+    if (verdict == LBX_TRY_SAME) {
+        req->next = req->choice;
+        core_choose_req_again(&req->next);
+        req->next.again = 1;
+        return 1;
+    }
+    core_choose_req_tried(&req->ask, &req->choice);
+    req->ask.only_new = req->ask.no_wait = outcome == LBX_OUT_STATUS;
+    return core_choose_req(&req->ask, &req->next) == OK;
+}
+
+int core_request_req_another(request_rec *r, struct core_request *req, enum lbx_outcome outcome)
+{
+    enum lbx_verdict verdict = verdict_on(r, req, outcome);
+
+    req->has_next = verdict <= LBX_TRY_SAME && choose_next(req, verdict, outcome);
+    req->verdict = verdict <= LBX_TRY_SAME && !req->has_next ? LBX_NO_MEMBER : verdict;
+    return req->has_next;
+}
+
+/* Does this outcome take the member out?  The stock's rule: it did not take the
+ * request, or its transport failed. */
+static int is_error(const struct core_request *req, enum lbx_outcome outcome)
+{
+    return outcome == LBX_OUT_CONNECT || outcome == LBX_OUT_FAILED
+           || (outcome == LBX_OUT_RESET && !req->attempt.facts.speaks_http);
+}
+
+static void log_attempt(request_rec *r, const struct core_request *req, enum lbx_outcome outcome,
+                        int out, long ms)
+{
+    const struct core_member *m = req->choice.m;
+    const char *cause = *req->attempt.cause ? req->attempt.cause : "";
+    int level = out ? APLOG_ERR : outcome == LBX_OUT_STALE ? APLOG_INFO : APLOG_WARNING;
+
+    if (outcome == LBX_OUT_STATUS) {
+        cause = apr_itoa(r->pool, r->status);
+    }
+    ap_log_rerror(APLOG_MARK, level, 0, r,
+                  LBXNO(0182) "%s: attempt %u at %s ended after %ldms: %s %s; %s%s", m->set->name,
+                  req->attempts, m->name, ms, lbx_outcome_name(outcome), cause,
+                  lbx_verdict_text(req->verdict),
+                  out ? apr_psprintf(r->pool, "; disabling worker for (%s:%hu) for %lus",
+                                     m->transport->s->hostname_ex, m->transport->s->port,
+                                     (unsigned long)(m->retry_us / APR_USEC_PER_SEC))
+                      : "");
+}
+
+static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int rc)
+{
+    struct lbx_attempt *facts = &req->attempt.facts;
+
+    if (apr_table_get(r->notes, "proxy-error-override")) {
+        /* the member's own answer; httpd will write another in its place */
+        facts->rc = 0;
+        facts->swallowed = lbx_retry_lists(&req->ask.set->rules->retry, rc);
+    }
+    return lbx_attempt_outcome(facts);
+}
+
+/* What became of the attempt, for log lines and log formats.  <out>: it took the
+ * member out. */
+static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome outcome, int out,
+                      long ms)
+{
+    const char *what = lbx_outcome_name(outcome);
+
+    if (outcome == LBX_OUT_STATUS || outcome == LBX_OUT_ANSWERED) {
+        what = apr_itoa(r->pool, r->status);
+    }
+    req->tries = apr_psprintf(r->pool, "%s%s%s:%s:%ld", req->tries ? req->tries : "",
+                              req->tries ? "," : "", req->choice.m->name, what, ms);
+    if (outcome == LBX_OUT_STALE) {
+        req->stale_tries++;
+    }
+    if (outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT) {
+        log_attempt(r, req, outcome, out, ms);
+    }
+}
+
+/* The stock's rules on answers, for those that the client will not see. */
+static void judge_unseen(request_rec *r, const struct core_request *req, enum lbx_outcome outcome);
 
 /* One attempt at the present member, by whichever module speaks its scheme. */
 static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *conf, char *url,
@@ -186,32 +323,63 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
     int rc;
 
     req->attempts = ++req->ask.attempts;
+    req->bytes = 0;
+    req->has_next = 0;
+    req->verdict = LBX_NO_NEED;
     req->inside = 1;
-    rc = proxy_run_scheme_handler(r, req->choice.m->transport, conf, url, proxyname, proxyport);
+    rc = core_attempt_req_run(&req->attempt, r, req->choice.m->transport, conf, url, proxyname,
+                              proxyport, req->ask.set->rules->retry.try_us, !idempotent(r));
     req->inside = 0;
     return rc;
 }
 
-/* The stock's rules: 503 is a member that did not take the request, which may
- * go elsewhere; 500 is the member's fault, but the request is spent.  Returns
- * whether another member may be tried. */
-static int judge(request_rec *r, struct core_request *req, int rc)
+/* Turn to the next member.  0: the client has gone, or the URL does not suit. */
+static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_conf *conf,
+                        enum lbx_outcome outcome, char **url)
 {
-    int again;
+    const struct lbx_retry_rules *rules = &req->ask.set->rules->retry;
+    uint64_t pause = 0;
 
-    if (rc == OK || apr_table_get(r->notes, "proxy-error-override")
-        || (rc != HTTP_SERVICE_UNAVAILABLE && rc != HTTP_INTERNAL_SERVER_ERROR)) {
+    core_attempt_req_restore(r, &req->saved);
+    if (outcome != LBX_OUT_CONNECT) {
+        core_replay_req_rewind(r, req->replay);
+    }
+    if (req->next.again && outcome != LBX_OUT_STALE) {
+        uint32_t random;
+
+        ap_random_insecure_bytes(&random, sizeof(random));
+        pause = lbx_retry_backoff(rules, ++req->repeats, random);
+    }
+    req->choice = req->next;
+    req->chosen = 1;
+    req->has_next = 0;
+    if (pause && !core_queue_req_pause(r, pause)) {
         return 0;
     }
-    again = rc == HTTP_SERVICE_UNAVAILABLE && req->choice.more && !req->choice.pinned;
-    log_failed(r, req, rc, again);
-    return again;
+    req->retrying = 1;
+    lbx_store_reserve(core_store(), core_store_child(), req->ask.set->retries.slot);
+    atomic_fetch_add(&req->ask.set->rec->failovers, 1);
+    ap_proxy_initialize_worker(req->choice.m->transport, r->server, conf->pool);
+    tell_environment(r, req);
+    return rewrite(r, req, url) == OK;
+}
+
+/* What the client is told when no attempt brought an answer. */
+static int final_word(const struct core_request *req, int rc)
+{
+    const struct lbx_attempt *facts = &req->attempt.facts;
+
+    if (facts->broke && !facts->answering) {
+        return HTTP_BAD_GATEWAY; /* what mod_proxy_http tried to pass was held back */
+    }
+    return rc;
 }
 
 int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
                         const char *proxyname, apr_port_t proxyport)
 {
     struct core_request *req = core_request_of(r);
+    enum lbx_outcome outcome;
     int rc, again;
 
     if (!req || req->inside || !req->choice.m || worker != req->choice.m->transport) {
@@ -222,20 +390,27 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
         core_choose_req_again(&req->choice);
         req->chosen = 1;
     }
+    core_attempt_req_save(r, &req->saved);
     do {
+        int out;
+        long ms;
+
         rc = attempt(r, req, conf, url, proxyname, proxyport);
-        again = judge(r, req, rc);
-        let_go(req);
+        ms = (long)((apr_time_now() - req->attempt.started) / 1000);
+        outcome = outcome_of(r, req, rc);
+        core_request_req_member_done(req);
+        out = is_error(req, outcome)
+              && core_choose_req_failed(&req->choice, (uint64_t)apr_time_now());
+        again = req->has_next
+                || (outcome != LBX_OUT_ANSWERED && core_request_req_another(r, req, outcome));
+        take_note(r, req, outcome, out, ms);
         if (again) {
-            core_choose_req_tried(&req->ask, &req->choice);
-            again = go_to_member(r, req, &url) == OK;
-            if (again) {
-                atomic_fetch_add(&req->ask.set->rec->failovers, 1);
-                ap_proxy_initialize_worker(req->choice.m->transport, r->server, conf->pool);
-            }
+            judge_unseen(r, req, outcome);
+            again = turn_to_next(r, req, conf, outcome, &url);
         }
     } while (again);
-    return rc;
+    tell_result(r, req);
+    return final_word(req, rc);
 }
 
 /* ------------------------------------------------------------------ */
@@ -254,18 +429,10 @@ static void force_error(request_rec *r, const struct core_request *req, const ch
                   m->name, reason);
 }
 
-int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
-                      proxy_server_conf *conf)
+static void judge_status(request_rec *r, const struct core_request *req)
 {
-    struct core_request *req = core_request_of(r);
-    const apr_array_header_t *statuses = balancer->errstatuses;
+    const apr_array_header_t *statuses = req->ask.balancer->errstatuses;
 
-    (void)worker;
-    (void)conf;
-    if (!req || !req->choice.m) {
-        return DECLINED;
-    }
-    let_go(req);
     for (int i = 0; statuses && i < statuses->nelts; i++) {
         if (r->status == APR_ARRAY_IDX(statuses, i, int)) {
             force_error(r, req,
@@ -275,8 +442,36 @@ int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_re
             break;
         }
     }
-    if (balancer->failontimeout && apr_table_get(r->notes, "proxy_timedout")) {
+}
+
+static void judge_timeout(request_rec *r, const struct core_request *req)
+{
+    if (req->ask.balancer->failontimeout && apr_table_get(r->notes, "proxy_timedout")) {
         force_error(r, req, "timeout and 'failontimeout' parameter being set");
     }
+}
+
+static void judge_unseen(request_rec *r, const struct core_request *req, enum lbx_outcome outcome)
+{
+    if (outcome == LBX_OUT_STATUS) {
+        judge_status(r, req);
+    }
+    judge_timeout(r, req);
+}
+
+int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
+                      proxy_server_conf *conf)
+{
+    struct core_request *req = core_request_of(r);
+
+    (void)worker;
+    (void)balancer;
+    (void)conf;
+    if (!req || !req->choice.m) {
+        return DECLINED;
+    }
+    core_request_req_member_done(req);
+    judge_status(r, req);
+    judge_timeout(r, req);
     return OK;
 }

@@ -15,17 +15,30 @@
 #ifndef CORE_REQUEST_H
 #define CORE_REQUEST_H
 
+#include "core_attempt.h"
 #include "core_choose.h"
+#include "core_replay.h"
 
 /* The record of a request, in its pool, from the first choice on. */
 struct core_request {
-    struct core_ask ask;       /* what to choose for; knows where the request has been */
-    struct core_choice choice; /* the present member */
-    int chosen;                /* <choice> holds a reservation */
-    int inside;                /* the real scheme handler runs: ours steps aside */
-    unsigned attempts;         /* made so far */
-    const char *path;          /* of the balancer's URL: "/path?query" */
-    apr_off_t bytes;           /* of this attempt, both ways; core_response counts */
+    struct core_ask ask;         /* what to choose for; knows where the request has been */
+    struct core_choice choice;   /* the present member */
+    struct core_choice next;     /* the one after it, when <has_next> */
+    struct core_attempt attempt; /* the present one */
+    struct core_attempt_saved saved;
+    struct core_replay *replay;
+    enum lbx_verdict verdict; /* on the present attempt */
+    int chosen;               /* <choice> holds a reservation */
+    int has_next;             /* <next> holds one */
+    int retrying;             /* counted as a repetition */
+    int inside;               /* the real scheme handler runs: ours steps aside */
+    unsigned attempts;        /* made so far */
+    unsigned stale_tries;     /* attempts that a stale connection ended */
+    unsigned repeats;         /* attempts at a member where the request had been */
+    const char *path;         /* of the balancer's URL: "/path?query" */
+    const char *tries;        /* LBX_TRIES */
+    apr_off_t bytes;          /* of this attempt's answer; core_response counts */
+    apr_time_t waited;        /* for a member, microseconds */
 };
 
 int core_request_canon(request_rec *r, char *url);
@@ -38,5 +51,12 @@ int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_re
 
 /* The record of <r>, or NULL: not one of ours. */
 struct core_request *core_request_of(request_rec *r);
+
+/* The present attempt came to <outcome>: is there another?  Chooses and reserves
+ * its member. */
+int core_request_req_another(request_rec *r, struct core_request *req, enum lbx_outcome outcome);
+
+/* The member has done its part: give the reservation back. */
+void core_request_req_member_done(struct core_request *req);
 
 #endif

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Filters that count.  See core_response.h.
+ * The output filter of attempts.  See core_response.h.
  *
- * They stand nearest to the handler, so that the counts are what the member
- * sent and got, whatever other filters make of it.
+ * It stands nearest to the handler.  As long as nothing of an answer has passed,
+ * an error or end-of-connection bucket is the member's failure and not yet the
+ * client's: mod_proxy_http would have the client's connection closed without an
+ * answer.  Afterwards everything passes: the client must see that its answer was
+ * cut.
  *
  * Bound.
  */
 #include "core_response.h"
 
+#include "http_protocol.h"
 #include "util_filter.h"
 
-#define FILTER_NAME "LBX_COUNT"
+#define FILTER_NAME "LBX_ATTEMPT"
 
 /* Body bytes whose length is known without reading them; a pipe or a socket
  * bucket has been read by the time it comes by here. */
@@ -28,47 +32,67 @@ static apr_off_t length_of(const apr_bucket_brigade *bb)
     return sum;
 }
 
-static apr_status_t count_out(ap_filter_t *f, apr_bucket_brigade *bb)
+static int has_failure(const apr_bucket_brigade *bb)
 {
-    struct core_request *req = f->ctx;
-
-    req->bytes += length_of(bb);
-    return ap_pass_brigade(f->next, bb);
+    for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        if (AP_BUCKET_IS_ERROR(b) || AP_BUCKET_IS_EOC(b)) {
+            return 1;
+        }
+    }
+    return 0;
 }
 
-static apr_status_t count_in(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
-                             apr_read_type_e block, apr_off_t readbytes)
+static int ends(const apr_bucket_brigade *bb)
+{
+    return !APR_BRIGADE_EMPTY(bb) && APR_BUCKET_IS_EOS(APR_BRIGADE_LAST(bb));
+}
+
+/* The first of an answer has come: whose is it?  0: the client's. */
+static int hold_back(request_rec *r, struct core_request *req, const apr_bucket_brigade *bb)
+{
+    struct lbx_attempt *facts = &req->attempt.facts;
+
+    if (has_failure(bb)) {
+        facts->broke = 1;
+        return 1;
+    }
+    req->attempt.head = apr_time_now();
+    if (lbx_retry_lists(&req->ask.set->rules->retry, r->status)
+        && core_request_req_another(r, req, LBX_OUT_STATUS)) {
+        facts->swallowed = 1;
+        return 1;
+    }
+    facts->answering = 1;
+    return 0;
+}
+
+static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     struct core_request *req = f->ctx;
-    apr_status_t rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+    struct lbx_attempt *facts = &req->attempt.facts;
 
-    if (rv == APR_SUCCESS && mode != AP_MODE_SPECULATIVE) {
-        req->bytes += length_of(bb);
+    if (!req->inside) {
+        return ap_pass_brigade(f->next, bb); /* httpd's own answer */
     }
-    return rv;
+    req->bytes += length_of(bb);
+    if (!facts->answering && (facts->broke || facts->swallowed || hold_back(f->r, req, bb))) {
+        apr_brigade_cleanup(bb);
+        return APR_SUCCESS;
+    }
+    facts->broke |= has_failure(bb);
+    if (ends(bb)) {
+        core_request_req_member_done(req); /* the client may take its time */
+    }
+    return ap_pass_brigade(f->next, bb);
 }
 
 void core_response_register(void)
 {
-    ap_register_output_filter(FILTER_NAME, count_out, NULL, AP_FTYPE_RESOURCE - 1);
-    ap_register_input_filter(FILTER_NAME, count_in, NULL, AP_FTYPE_RESOURCE - 1);
+    ap_register_output_filter(FILTER_NAME, filter, NULL, AP_FTYPE_RESOURCE - 1);
 }
 
-/* mod_proxy_http sees by <input_filters> == <proto_input_filters> that nobody
- * changes the body, and then streams it instead of spooling it to a file: a
- * filter that only looks must not make a difference. */
-static void add_input_filter(request_rec *r, struct core_request *req)
-{
-    int unchanged = r->input_filters == r->proto_input_filters;
-    ap_filter_t *f = ap_add_input_filter(FILTER_NAME, req, r, r->connection);
-
-    if (unchanged) {
-        r->proto_input_filters = f;
-    }
-}
-
-void core_response_req_count(request_rec *r, struct core_request *req)
+void core_response_req_watch(request_rec *r, struct core_request *req)
 {
     ap_add_output_filter(FILTER_NAME, req, r, r->connection);
-    add_input_filter(r, req);
 }

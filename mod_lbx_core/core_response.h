@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * What passes between client and member: counts the bytes of an attempt, for
- * methods that share out traffic.
+ * What a member answers, on its way to the client: decides at the first brigade
+ * whether the client gets it, holds back what it must not see, counts bytes.
  *
  * Bound.  Request threads.
  */
@@ -13,7 +13,7 @@
 /* In register_hooks. */
 void core_response_register(void);
 
-/* Count what <r> sends and receives from now on into req->bytes. */
-void core_response_req_count(request_rec *r, struct core_request *req);
+/* Watch the answers to <r> from now on. */
+void core_response_req_watch(request_rec *r, struct core_request *req);
 
 #endif

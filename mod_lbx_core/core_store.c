@@ -280,36 +280,63 @@ static void settle_nonce(struct core_set *set)
     }
 }
 
-static apr_status_t adopt_member(server_rec *s, struct index *ix, struct core_member *m)
+/* The record of this name in the set, kept or new; NULL: no room. */
+static struct found *find_or_make(struct index *ix, const struct core_set *set, const char *name,
+                                  int *made)
 {
-    const char *key = member_key(ix->p, m->set->ref, m->name);
+    const char *key = member_key(ix->p, set->ref, name);
     struct found *f = apr_hash_get(ix->members, key, APR_HASH_KEY_STRING);
+    struct lbx_ref ref;
 
+    *made = !f;
     if (!f) {
-        struct lbx_ref ref;
-
-        if (lbx_store_new_member_locked(&kept->store, m->set->ref, m->name, &ref)) {
-            return APR_ENOMEM;
+        if (lbx_store_new_member_locked(&kept->store, set->ref, name, &ref)) {
+            return NULL;
         }
         f = remember(ix->p, ix->members, key, ref);
-        m->rec = lbx_store_member(&kept->store, ref);
+    }
+    f->wanted = 1;
+    lbx_store_member(&kept->store, f->ref)->life = LBX_LIVE;
+    return f;
+}
+
+static apr_status_t adopt_member(server_rec *s, struct index *ix, struct core_member *m)
+{
+    int made;
+    struct found *f = find_or_make(ix, m->set, m->name, &made);
+
+    if (!f) {
+        return APR_ENOMEM;
+    }
+    m->ref = f->ref;
+    m->rec = lbx_store_member(&kept->store, f->ref);
+    if (made) {
         m->rec->conf = m->conf;
         m->rec->health = m->health;
         m->rec->error_at_us = m->in_error ? 1 : 0; /* long ago: over at the first look */
         lbx_member_vals_write(m->rec, &m->conf);
     }
-    f->wanted = 1;
-    m->ref = f->ref;
-    m->rec = lbx_store_member(&kept->store, f->ref);
-    m->rec->life = LBX_LIVE;
     merge_member(s, m);
     return APR_SUCCESS;
+}
+
+/* No URL begins like this name. */
+static apr_status_t adopt_ledger(struct index *ix, struct core_set *set)
+{
+    int made;
+    struct found *f = find_or_make(ix, set, "#retries", &made);
+
+    if (f) {
+        set->retries = f->ref;
+    }
+    return f ? APR_SUCCESS : APR_ENOMEM;
 }
 
 static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *set)
 {
     const char *key = set_key(ix->p, set->scope, set->name);
     struct found *f = apr_hash_get(ix->sets, key, APR_HASH_KEY_STRING);
+    apr_status_t rv;
 
     if (!f) {
         struct lbx_ref ref;
@@ -334,15 +361,12 @@ static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *
     set->rec->persist = (uint32_t)set->persist;
     merge_set(s, set);
     settle_nonce(set);
-    for (uint32_t i = 0; i < set->n; i++) {
-        apr_status_t rv = adopt_member(s, ix, &set->member[i]);
-
-        if (rv != APR_SUCCESS) {
-            return rv;
-        }
+    rv = adopt_ledger(ix, set);
+    for (uint32_t i = 0; i < set->n && rv == APR_SUCCESS; i++) {
+        rv = adopt_member(s, ix, &set->member[i]);
     }
     atomic_fetch_add(&set->rec->epoch, 1);
-    return APR_SUCCESS;
+    return rv;
 }
 
 /* What the file has no more: nobody new goes there, and the slot is free when

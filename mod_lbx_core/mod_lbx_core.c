@@ -5,11 +5,13 @@
  *
  * Bound.
  */
+#include "core_attempt.h"
 #include "core_conf.h"
 #include "core_lbmethod.h"
 #include "core_mirror.h"
 #include "core_param.h"
 #include "core_persist.h"
+#include "core_replay.h"
 #include "core_request.h"
 #include "core_response.h"
 #include "core_seam.h"
@@ -71,10 +73,11 @@ static int before_status(request_rec *r, int flags)
     return OK;
 }
 
-/* mod_status collects in pre_config; what is registered earlier is lost. */
+/* Optional hooks that are registered earlier are lost. */
 static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     core_told_reset();
+    core_attempt_register_optional();
     APR_OPTIONAL_HOOK(ap, status_hook, before_status, NULL, NULL, APR_HOOK_FIRST);
     return core_param_check_modules(p, plog, ptemp);
 }
@@ -88,6 +91,8 @@ static void register_hooks(apr_pool_t *p)
     core_param_register();
     core_lbmethod_register(p);
     core_response_register();
+    core_replay_register();
+    core_attempt_register();
 
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_FIRST);
     ap_hook_post_config(post_config, after_proxy, NULL, APR_HOOK_MIDDLE);
@@ -104,6 +109,7 @@ static void register_hooks(apr_pool_t *p)
 
 static const command_rec commands[] = {
     CORE_PARAM_COMMANDS,
+    CORE_RULES_COMMANDS,
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
 };
 

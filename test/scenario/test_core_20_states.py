@@ -12,7 +12,7 @@ import pytest
 from lab import eventually
 from core_help import balancer_conf, change, member_state, members, who
 
-UNREACHABLE = "AH00957|AH01114|disabling worker for"
+UNREACHABLE = "AH00957|AH01114|LBX0182"
 
 
 def shares(web, n=6):

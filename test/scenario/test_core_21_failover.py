@@ -14,7 +14,7 @@ from core_help import (balancer_conf, balancer_state, change, elected, member_st
                        who)
 from lab import eventually
 
-REFUSED = "AH00957: .*attempt to connect to|AH01114: HTTP: failed to make connection"
+REFUSED = "AH00957: .*attempt to connect to|AH01114: HTTP: failed to make connection|LBX0182"
 
 
 def refused(web, *dead):

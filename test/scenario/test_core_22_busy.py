@@ -15,7 +15,7 @@ from core_help import (await_idle, balancer_conf, balancer_state, in_flight, mem
 from lab import eventually
 
 METHODS = ("byrequests", "bybusyness", "bytraffic", "lab_last", "lab_first")
-REFUSED = "AH00957|AH01114|disabling worker for"
+REFUSED = "AH00957|AH01114|LBX0182"
 BROKEN = "AH01102|AH00898|AH01097|AH10154"
 GET = b"GET %s HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OK = b"HTTP/1.1 200"
@@ -148,8 +148,9 @@ def test_counts_fall_when_members_break_off(lab, method):
     backends = members(lab, 2)
     for backend in backends:
         backend.behave("/", "hang")
-    web = lab.httpd(balancer_conf(backends, f"lbmethod={method}"))
-    web.expect_log(BROKEN)
+    conf = balancer_conf(backends, f"lbmethod={method}")
+    web = lab.httpd(conf + "LBXRetryOn balancer://mycluster none\n")
+    web.expect_log(BROKEN + "|LBX0182")
     clients = send(lab, web, 4)
     await_sum(web, 4)
     for backend in backends:
@@ -165,7 +166,7 @@ def test_counts_fall_after_bad_answers(lab, kind):
     for backend in backends:
         backend.behave("/", kind)
     web = lab.httpd(balancer_conf(backends))
-    web.expect_log("AH0|AH1")
+    web.expect_log("AH0|AH1|LBX0182")
     for _ in range(4):
         web.get("/")
     await_idle(web)
@@ -215,7 +216,7 @@ def test_a_failed_attempt_gives_its_count_back_at_once(lab, method):
 def test_failovers_at_the_same_time_count_where_they_are(lab, method):
     one, two, three = backends = members(lab, 3)
     web = lab.httpd(balancer_conf(backends, f"lbmethod={method}", ["status=+I", "", "status=+I"]))
-    web.expect_log("AH00957|AH01114")
+    web.expect_log("AH00957|AH01114|LBX0182")
     one.refuse()
     three.refuse()
     two.stop()

@@ -11,7 +11,7 @@ from core_help import balancer_conf, balancer_state, change, in_flight, member_s
 from lab import eventually
 
 NOBODY = "All workers are in error state"
-REFUSED = "AH00957|AH01114|disabling worker for"
+REFUSED = "AH00957|AH01114|LBX0182"
 GET = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 OK = b"HTTP/1.1 200"
 UNAVAILABLE = b"HTTP/1.1 503"
@@ -70,7 +70,7 @@ def test_a_request_waits_for_the_end_of_an_error(lab):
 
 def test_a_request_that_failed_waits_for_another_member(lab):
     web, (one, two) = balancer(lab, "timeout=30", "status=+I", "status=+D")
-    web.expect_log("AH00957|AH01114")
+    web.expect_log("AH00957|AH01114|LBX0182")
     one.refuse()
     client, = waiting(lab, web, 1)
     eventually(lambda: member_state(web, one)["failures"] == 1)

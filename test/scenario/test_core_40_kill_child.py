@@ -95,7 +95,7 @@ def test_a_killed_child_leaves_no_member_busy(lab, lbmethod):
 def test_the_other_child_keeps_what_it_has_in_flight(lab):
     """Member by member, not only the sum: compared with what the backends see."""
     backends = members(lab)
-    web = lab.httpd(balancer_conf(backends))
+    web = lab.httpd(balancer_conf(backends) + "LBXRetryOn balancer://mycluster none\n")
     run = hang(lab, web, backends)
     web.kill_child(max(web.children(), key=sockets))
     # a backend notices at once that its connection was closed

@@ -1,0 +1,304 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Runs attempts and listens.  See core_attempt.h.
+ *
+ * A scheme handler returns one number.  What lies behind it is found out from
+ * the side, while it runs in this thread:
+ *
+ *   pre_connection      a new connection to the member was made
+ *   create_req          mod_proxy_http has sent the request and waits for the head
+ *   error log           mod_proxy says that it could not connect, or write, or read
+ *   a filter on the     the first byte of the answer came; and a limit on the
+ *   member's connection time to the end of its head
+ *   the kernel          whether the other end had taken the bytes of a request that
+ *                       was never answered
+ *
+ * Bound.
+ */
+#include "core_attempt.h"
+
+#include <netinet/in.h>
+#include <linux/tcp.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "apr_portable.h"
+#include "apr_strings.h"
+#include "http_connection.h"
+#include "http_core.h"
+#include "http_log.h"
+#include "util_filter.h"
+
+#include "core_conf.h"
+
+APLOG_USE_MODULE(lbx_core);
+
+#define HEAD_FILTER "LBX_HEAD"
+
+/* The attempt that this thread is running. */
+static __thread struct core_attempt *current;
+
+/* Kept with a connection to a member, as long as it lives. */
+struct conn_memory {
+    uint64_t sent; /* bytes, after the last request */
+};
+
+/* ------------------------------------------------------------------ */
+/* The kernel's view                                                    */
+
+/* Bytes sent over a TCP connection, and how many of them were acknowledged;
+ * 0: the system does not say (not TCP, an old kernel). */
+static int tcp_bytes(int fd, uint64_t *sent, uint64_t *acked)
+{
+    struct tcp_info info;
+    socklen_t len = sizeof(info);
+
+    memset(&info, 0, sizeof(info));
+    if (fd < 0 || getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len)
+        || len < offsetof(struct tcp_info, tcpi_bytes_retrans) + sizeof(info.tcpi_bytes_retrans)) {
+        return 0;
+    }
+    *sent = info.tcpi_bytes_sent - info.tcpi_bytes_retrans;
+    *acked = info.tcpi_bytes_acked ? info.tcpi_bytes_acked - 1 : 0; /* the SYN counts as one */
+    return 1;
+}
+
+static int fd_of(conn_rec *c)
+{
+    apr_socket_t *sock = ap_get_conn_socket(c);
+    apr_os_sock_t fd = -1;
+
+    if (sock) {
+        apr_os_sock_get(&fd, sock);
+    }
+    return fd;
+}
+
+/* Was the connection closed before any byte of this request had been taken? */
+static int none_taken(const struct core_attempt *a)
+{
+    uint64_t sent, acked;
+
+    return tcp_bytes(a->fd, &sent, &acked) && acked <= a->before;
+}
+
+/* ------------------------------------------------------------------ */
+/* Listening                                                            */
+
+static int see_connection(conn_rec *c, void *csd)
+{
+    (void)csd;
+    if (current && c != current->r->connection) {
+        current->facts.fresh = 1;
+    }
+    return OK;
+}
+
+/* The limit on the time to the head, and what the socket had before. */
+struct head_watch {
+    struct core_attempt *a;
+    apr_time_t deadline; /* 0: none */
+    apr_interval_time_t usual;
+    int interim; /* the head being read is of a 1xx answer */
+    int at_start;
+};
+
+/* mod_proxy_http reads a head line by line: follow it to the empty line. */
+static void follow_head(ap_filter_t *f, apr_bucket_brigade *bb, struct head_watch *w)
+{
+    char line[16];
+    apr_size_t len = sizeof(line) - 1;
+
+    if (apr_brigade_flatten(bb, line, &len) != APR_SUCCESS || !len) {
+        return;
+    }
+    line[len] = '\0';
+    w->a->facts.got_bytes = 1;
+    if (w->at_start) {
+        w->at_start = 0;
+        w->interim = len > 9 && !strncmp(line, "HTTP/1.", 7) && line[9] == '1';
+    } else if (*line == '\n' || !strncmp(line, "\r\n", 2)) {
+        if (w->interim) {
+            w->at_start = 1;
+            return;
+        }
+        if (w->deadline) {
+            apr_socket_timeout_set(ap_get_conn_socket(f->c), w->usual);
+        }
+        ap_remove_input_filter(f);
+    }
+}
+
+/* On the way of the answer, until its head is complete. */
+static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                               apr_read_type_e block, apr_off_t readbytes)
+{
+    struct head_watch *w = f->ctx;
+    apr_status_t rv;
+
+    if (w->deadline && block == APR_BLOCK_READ) {
+        apr_interval_time_t left = w->deadline - apr_time_now();
+
+        if (left <= 0) {
+            return APR_TIMEUP;
+        }
+        apr_socket_timeout_set(ap_get_conn_socket(f->c), left < w->usual ? left : w->usual);
+    }
+    rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+    if (rv == APR_SUCCESS && mode == AP_MODE_GETLINE) {
+        follow_head(f, bb, w);
+    }
+    return rv;
+}
+
+/* mod_proxy_http has sent the request <r>; <pr> stands for the answer. */
+static int see_request_sent(request_rec *r, request_rec *pr)
+{
+    conn_rec *origin = pr->connection;
+    struct conn_memory *memory = ap_get_module_config(origin->conn_config, &lbx_core_module);
+    struct core_attempt *a = current;
+    struct head_watch *w;
+    uint64_t acked;
+
+    if (!a || a->r != r) {
+        return OK;
+    }
+    a->facts.sent = 1;
+    if (!memory) {
+        memory = apr_pcalloc(origin->pool, sizeof(*memory));
+        ap_set_module_config(origin->conn_config, &lbx_core_module, memory);
+    }
+    a->before = memory->sent;
+    if (a->fd == -2 && !a->facts.fresh) {
+        a->fd = dup(fd_of(origin));
+    }
+    if (!tcp_bytes(fd_of(origin), &memory->sent, &acked)) {
+        memory->sent = 0;
+    }
+    w = apr_pcalloc(r->pool, sizeof(*w));
+    w->a = a;
+    w->at_start = 1;
+    apr_socket_timeout_get(ap_get_conn_socket(origin), &w->usual);
+    w->deadline = a->try_us ? a->started + (apr_time_t)a->try_us : 0;
+    /* of the request for the answer, not of the connection: ends with it */
+    ap_add_input_filter(HEAD_FILTER, w, pr, origin);
+    return OK;
+}
+
+/* mod_proxy's numbers for what a handler's return code does not tell. */
+static const struct {
+    const char *number;
+    int connect, write, read;
+} words[] = {
+    {"AH00957", 1, 0, 0}, /* attempt to connect to ... failed */
+    {"AH02454", 1, 0, 0}, /* ... to a Unix domain socket */
+    {"AH00952", 1, 0, 0}, /* error creating a socket */
+    {"AH01084", 0, 1, 0}, /* pass request body failed */
+    {"AH01102", 0, 0, 1}, /* error reading status line */
+};
+
+static void hear(const ap_errorlog_info *info, const char *text)
+{
+    struct core_attempt *a = current;
+
+    for (unsigned i = 0; a && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (strncmp(text, words[i].number, 7)) {
+            continue;
+        }
+        a->facts.connect_failed |= words[i].connect;
+        a->facts.write_failed |= words[i].write;
+        if (words[i].read && APR_STATUS_IS_ECONNRESET(info->status)) {
+            a->facts.unread = 1; /* a reset says that something was left unread */
+        }
+        if (info->status) {
+            apr_size_t at =
+                (apr_size_t)apr_snprintf(a->cause, sizeof(a->cause), "(%d)", info->status);
+
+            apr_strerror(info->status, a->cause + at, sizeof(a->cause) - at);
+        }
+    }
+}
+
+void core_attempt_register(void)
+{
+    ap_register_input_filter(HEAD_FILTER, watch_head, NULL, AP_FTYPE_PROTOCOL);
+    ap_hook_pre_connection(see_connection, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_error_log(hear, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+void core_attempt_register_optional(void)
+{
+    APR_OPTIONAL_HOOK(proxy, create_req, see_request_sent, NULL, NULL, APR_HOOK_MIDDLE);
+}
+
+/* ------------------------------------------------------------------ */
+/* Running                                                              */
+
+static int speaks_http(const proxy_worker *worker)
+{
+    const char *scheme = worker->s->scheme;
+
+    return !strncmp(scheme, "http", 4) || !strcmp(scheme, "ws") || !strcmp(scheme, "wss");
+}
+
+int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *worker,
+                         proxy_server_conf *conf, char *url, const char *proxyname,
+                         apr_port_t proxyport, uint64_t try_us, int proof)
+{
+    struct core_attempt *outer = current;
+    int rc;
+
+    memset(a, 0, sizeof(*a));
+    a->r = r;
+    a->started = apr_time_now();
+    a->try_us = try_us;
+    a->fd = proof ? -2 : -1;
+    a->facts.speaks_http = speaks_http(worker);
+    apr_table_unset(r->notes, "proxy_timedout");
+
+    current = a;
+    rc = proxy_run_scheme_handler(r, worker, conf, url, proxyname, proxyport);
+    current = outer;
+
+    a->facts.rc = rc == DONE || rc == DECLINED ? 0 : rc;
+    a->facts.timed_out = apr_table_get(r->notes, "proxy_timedout") != NULL;
+    a->facts.client_gone = r->connection->aborted;
+    if (a->fd >= 0) {
+        a->facts.unread |= none_taken(a);
+        close(a->fd);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------ */
+/* Back to the start                                                    */
+
+void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved)
+{
+    saved->headers_out = apr_table_copy(r->pool, r->headers_out);
+    saved->err_headers_out = apr_table_copy(r->pool, r->err_headers_out);
+    saved->notes = apr_table_copy(r->pool, r->notes);
+    saved->status_line = r->status_line;
+    saved->content_type = r->content_type;
+    saved->content_encoding = r->content_encoding;
+    saved->status = r->status;
+    saved->no_cache = r->no_cache;
+    saved->no_local_copy = r->no_local_copy;
+    saved->sent_bodyct = r->sent_bodyct;
+}
+
+void core_attempt_req_restore(request_rec *r, const struct core_attempt_saved *saved)
+{
+    /* copies again: there may be a third attempt */
+    r->headers_out = apr_table_copy(r->pool, saved->headers_out);
+    r->err_headers_out = apr_table_copy(r->pool, saved->err_headers_out);
+    r->notes = apr_table_copy(r->pool, saved->notes);
+    r->status_line = saved->status_line;
+    r->content_type = saved->content_type;
+    r->content_encoding = saved->content_encoding;
+    r->status = saved->status;
+    r->no_cache = saved->no_cache;
+    r->no_local_copy = saved->no_local_copy;
+    r->sent_bodyct = saved->sent_bodyct;
+}

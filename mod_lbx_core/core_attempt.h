@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * One attempt at one member: runs the real scheme handler, finds out what became
+ * of it, and can put the request back as it was before.
+ *
+ * Not here: whether there is another attempt (lbx_retry, core_request), what
+ * passes through (core_response), the request's body (core_replay).
+ *
+ * Bound.  Request threads.  An attempt runs in one thread from begin to end.
+ */
+#ifndef CORE_ATTEMPT_H
+#define CORE_ATTEMPT_H
+
+#include "mod_proxy.h"
+
+#include "lbx_retry.h"
+
+struct core_attempt {
+    request_rec *r;
+    struct lbx_attempt facts;
+    apr_time_t started;
+    apr_time_t head; /* when the head of the answer was complete; 0: it was not */
+    char cause[96];  /* the transport's words for what went wrong, or "" */
+
+    /* kept by core_attempt.c */
+    uint64_t try_us;
+    int fd;          /* of the member's connection, to ask the kernel afterwards; -1 */
+    uint64_t before; /* bytes sent over it before this request */
+};
+
+/* What an attempt may change of a request. */
+struct core_attempt_saved {
+    apr_table_t *headers_out;
+    apr_table_t *err_headers_out;
+    apr_table_t *notes;
+    const char *status_line;
+    const char *content_type;
+    const char *content_encoding;
+    int status;
+    int no_cache;
+    int no_local_copy;
+    apr_int64_t sent_bodyct;
+};
+
+/* Hooks that listen to what transports do.  In register_hooks and pre_config. */
+void core_attempt_register(void);
+void core_attempt_register_optional(void);
+
+/* Run the scheme handler of <worker> and fill <a>; returns the handler's word.
+ * <proof>: find out whether the member had read a request that went unanswered. */
+int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *worker,
+                         proxy_server_conf *conf, char *url, const char *proxyname,
+                         apr_port_t proxyport, uint64_t try_us, int proof);
+
+void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved);
+void core_attempt_req_restore(request_rec *r, const struct core_attempt_saved *saved);
+
+#endif
