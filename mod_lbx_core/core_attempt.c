@@ -187,35 +187,49 @@ static int see_request_sent(request_rec *r, request_rec *pr)
 }
 
 /* mod_proxy's numbers for what a handler's return code does not tell. */
+enum word { CONNECT, WRITE, READ, POOL };
+
 static const struct {
     const char *number;
-    int connect, write, read;
+    enum word word;
 } words[] = {
-    {"AH00957", 1, 0, 0}, /* attempt to connect to ... failed */
-    {"AH02454", 1, 0, 0}, /* ... to a Unix domain socket */
-    {"AH00952", 1, 0, 0}, /* error creating a socket */
-    {"AH01084", 0, 1, 0}, /* pass request body failed */
-    {"AH01102", 0, 0, 1}, /* error reading status line */
+    {"AH00957", CONNECT}, /* attempt to connect to ... failed */
+    {"AH02454", CONNECT}, /* ... to a Unix domain socket */
+    {"AH00952", CONNECT}, /* error creating a socket */
+    {"AH01084", WRITE},   /* pass request body failed */
+    {"AH01102", READ},    /* error reading status line */
+    {"AH00941", POOL},    /* failed to acquire connection */
 };
+
+static void take_word(struct core_attempt *a, enum word word, apr_status_t status)
+{
+    switch (word) {
+    case CONNECT:
+        a->facts.connect_failed = 1;
+        break;
+    case WRITE:
+        a->facts.write_failed = 1;
+        break;
+    case READ:
+        /* a reset says that something was left unread */
+        a->facts.unread |= APR_STATUS_IS_ECONNRESET(status);
+        break;
+    case POOL:
+        a->facts.pool_full = 1;
+        break;
+    }
+    if (status) {
+        apr_size_t at = (apr_size_t)apr_snprintf(a->cause, sizeof(a->cause), "(%d)", status);
+
+        apr_strerror(status, a->cause + at, sizeof(a->cause) - at);
+    }
+}
 
 static void hear(const ap_errorlog_info *info, const char *text)
 {
-    struct core_attempt *a = current;
-
-    for (unsigned i = 0; a && i < sizeof(words) / sizeof(words[0]); i++) {
-        if (strncmp(text, words[i].number, 7)) {
-            continue;
-        }
-        a->facts.connect_failed |= words[i].connect;
-        a->facts.write_failed |= words[i].write;
-        if (words[i].read && APR_STATUS_IS_ECONNRESET(info->status)) {
-            a->facts.unread = 1; /* a reset says that something was left unread */
-        }
-        if (info->status) {
-            apr_size_t at =
-                (apr_size_t)apr_snprintf(a->cause, sizeof(a->cause), "(%d)", info->status);
-
-            apr_strerror(info->status, a->cause + at, sizeof(a->cause) - at);
+    for (unsigned i = 0; current && i < sizeof(words) / sizeof(words[0]); i++) {
+        if (!strncmp(text, words[i].number, 7)) {
+            take_word(current, words[i].word, info->status);
         }
     }
 }

@@ -6,6 +6,8 @@
  */
 #include "core_choose.h"
 
+#include <stdlib.h>
+
 #include "apr_strings.h"
 
 #include "core_lbmethod.h"
@@ -35,30 +37,51 @@ static int serves_session(const struct core_ask *ask, const struct core_member *
     return lbx_eligible(&v, m->index, &a) == LBX_ELIGIBLE;
 }
 
-/* The member with this route that can be used, standbys last; where it cannot
- * be used, the one that its redirect= names.  <depth> ends circles. */
-static struct core_member *by_route(const struct core_ask *ask, const struct core_roster *cr,
-                                    const char *route, uint32_t depth)
+static int standby_of(const struct lbx_member_vals *v)
 {
-    struct core_set *set = ask->set;
+    return (v->admin & LBX_ADMIN_STANDBY) != 0;
+}
 
+/* The member with exactly this route that can be used, standbys last. */
+static struct core_member *serving(const struct core_ask *ask, const struct core_roster *cr,
+                                   const char *route)
+{
     for (int standby = 0; standby <= 1; standby++) {
-        for (uint32_t i = 0; i < set->n; i++) {
+        for (uint32_t i = 0; i < ask->set->n; i++) {
             const struct lbx_member_vals *v = &cr->member_vals[i];
-            struct core_member *other;
 
-            int is_standby = (v->admin & LBX_ADMIN_STANDBY) != 0;
+            if (standby_of(v) == standby && !strcmp(v->route, route)
+                && serves_session(ask, &ask->set->member[i])) {
+                return &ask->set->member[i];
+            }
+        }
+    }
+    return NULL;
+}
 
-            if (!*v->route || is_standby != standby || strcmp(v->route, route)) {
-                continue;
-            }
-            if (serves_session(ask, &set->member[i])) {
-                return &set->member[i];
-            }
-            other =
-                *v->redirect && depth < set->n ? by_route(ask, cr, v->redirect, depth + 1) : NULL;
-            if (other) {
-                return other;
+/* The member for this route; where none can be used, for the redirect= of those
+ * that have it, and so on.  Each member's redirect= is followed once, so that a
+ * circle ends. */
+static struct core_member *by_route(const struct core_ask *ask, const struct core_roster *cr,
+                                    const char *route)
+{
+    uint32_t n = ask->set->n, known = 1;
+    const char **routes = apr_palloc(ask->r->pool, (n + 1) * sizeof(*routes));
+    char *followed = apr_pcalloc(ask->r->pool, n);
+
+    routes[0] = route;
+    for (uint32_t at = 0; at < known; at++) {
+        struct core_member *m = serving(ask, cr, routes[at]);
+
+        if (m) {
+            return m;
+        }
+        for (uint32_t i = 0; i < n; i++) {
+            const struct lbx_member_vals *v = &cr->member_vals[i];
+
+            if (!followed[i] && *v->redirect && !strcmp(v->route, routes[at])) {
+                followed[i] = 1;
+                routes[known++] = v->redirect;
             }
         }
     }
@@ -151,7 +174,7 @@ static int choose_by_session(struct core_ask *ask, const struct core_roster *cr,
     if (!ask->hint.route || !*ask->hint.route) {
         return 0;
     }
-    m = by_route(ask, cr, ask->hint.route, 0);
+    m = by_route(ask, cr, ask->hint.route);
     if (!m) {
         out->pinned = cr->vals.nofailover && has_route(ask->set, cr, ask->hint.route);
         return 0;
@@ -180,17 +203,24 @@ static int pick_from(const struct core_ask *ask, const struct core_roster *cr,
     return 1;
 }
 
+/* Spares, standbys and other sets stand in for those where the request has been. */
+static int pick_without(const struct core_ask *ask, const struct core_roster *cr,
+                        struct core_choice *out)
+{
+    struct lbx_roster *r = core_roster_req_without(ask->set, ask->tried, now_us());
+    int got = r && pick_from(ask, cr, r, out);
+
+    free(r);
+    return got;
+}
+
 static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
                             struct core_choice *out)
 {
     struct core_member *m;
 
     if (cr->method) {
-        return pick_from(ask, cr, cr->r, out)
-               || (ask->tried
-                   && pick_from(
-                       ask, cr,
-                       core_roster_req_without(ask->set, ask->tried, now_us(), ask->r->pool), out));
+        return pick_from(ask, cr, cr->r, out) || (ask->tried && pick_without(ask, cr, out));
     }
     m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
     if (m) {
@@ -213,6 +243,7 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     if (!ask->hinted) {
         ask_for_hint(ask, cr);
     }
+    ask->empty = !cr->r->n;
     out->pinned = 0;
     out->sticky = *cr->vals.sticky != '\0';
     out->more = attempts_allowed(ask->set, &cr->vals);
@@ -237,7 +268,7 @@ static int prepare(struct core_ask *ask, const struct core_choice *out, enum ste
         ask->tried = NULL;
         return 1;
     case RECOVERED:
-        return !out->pinned && !ask->only_new && ask->set->forcerecovery
+        return ask->empty && !out->pinned && !ask->only_new && ask->set->forcerecovery
                && core_roster_req_recover(ask->set, now_us());
     default:
         return 1;
@@ -291,7 +322,9 @@ static int nobody(const struct core_ask *ask, const struct core_choice *c, uint6
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r,
                       LBXNO(0162) "%s: All workers are in error state: %s%s", name,
                       core_seam_why_none(ask->r->pool, ask->set, now_us()),
-                      waited_us ? " (waited the balancer's timeout)" : "");
+                      waited_us > 1000 ? apr_psprintf(ask->r->pool, " (waited %lums)",
+                                                      (unsigned long)(waited_us / 1000))
+                                       : "");
     }
     return HTTP_SERVICE_UNAVAILABLE;
 }
@@ -320,7 +353,7 @@ int core_choose_req(struct core_ask *ask, struct core_choice *out)
             return HTTP_SERVICE_UNAVAILABLE;
         }
         if (!in_time) {
-            return nobody(ask, out, wait);
+            return nobody(ask, out, wait ? now_us() - (deadline - wait) : 0);
         }
         in_time = core_queue_req_wait(ask->r, ask->set, deadline);
         forgive(ask);

@@ -24,6 +24,7 @@ struct core_ask {
     uint32_t *tried;          /* <been>, until only members are left where it has been */
     int only_new;             /* rather nobody than one where it has been */
     int no_wait;              /* rather nobody than wait, and without a word in the log */
+    int empty;                /* nobody was eligible, wherever the request has been */
     unsigned attempts;        /* made so far */
 };
 

@@ -152,7 +152,7 @@ static void read_set_conf(apr_pool_t *p, struct core_set *set, const proxy_balan
 
 static void read_member_conf(struct core_member *m, server_rec *main, const proxy_worker_shared *s)
 {
-    uint32_t weight = core_told_weight(m->set->server, m->set->name, m->name);
+    int weight = core_told_weight(m->set->server, m->set->name, m->name);
 
     apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
 
@@ -160,8 +160,8 @@ static void read_member_conf(struct core_member *m, server_rec *main, const prox
     m->health = s->status & LBX_HEALTH_FAILED;
     m->in_error = s->status & PROXY_WORKER_IN_ERROR;
     m->shown = s->status & (PROXY_WORKER_GENERIC | PROXY_WORKER_FREE);
-    weight = weight ? weight : core_told_weight(main, m->set->name, m->name);
-    m->conf.weight = weight ? weight : (uint32_t)s->lbfactor;
+    weight = weight < 0 ? core_told_weight(main, m->set->name, m->name) : weight;
+    m->conf.weight = (uint32_t)(weight > 0 ? weight : s->lbfactor);
     m->conf.lbset = (uint32_t)s->lbset;
     m->conf.admin = s->status & LBX_ADMIN_ALL;
     apr_cpystrn(m->conf.route, s->route, sizeof(m->conf.route));
@@ -204,8 +204,6 @@ static void make_members(apr_pool_t *p, struct core_set *set, server_rec *main)
         m->pub = APR_ARRAY_IDX(b->workers, i, proxy_worker *);
         m->name = ap_proxy_worker_name(p, m->pub);
         m->transport = make_transport(p, m->pub, b);
-        m->pub->context = m;
-        m->transport->context = m;
         read_member_conf(m, main, m->pub->s);
     }
 }

@@ -18,17 +18,15 @@ APLOG_USE_MODULE(lbx_core);
 /* Ours, for others                                                     */
 
 /* A choice without a request of ours: nothing stays reserved. */
-static proxy_worker *find(proxy_balancer *b, request_rec *r)
+static proxy_worker *find_by(const struct lbx_method *method, const proxy_balancer *b)
 {
     struct core_set *set = core_conf_set(b);
-    const struct lbx_method *method = b->lbmethod->context;
     struct lbx_pick p = {core_store(), core_store_child(), NULL};
     struct core_roster *cr = set ? core_roster_req_get(set, (uint64_t)apr_time_now(), 1) : NULL;
     struct lbx_charge charge;
     proxy_worker *w = NULL;
     int place;
 
-    (void)r;
     if (!cr) {
         return NULL;
     }
@@ -42,6 +40,26 @@ static proxy_worker *find(proxy_balancer *b, request_rec *r)
     }
     core_roster_req_put(set, cr);
     return w;
+}
+
+/* Whoever calls a finder may have another method in the balancer: which one is
+ * meant is in the function. */
+static proxy_worker *find_byrequests(proxy_balancer *b, request_rec *r)
+{
+    (void)r;
+    return find_by(&lbx_method_byrequests, b);
+}
+
+static proxy_worker *find_bybusyness(proxy_balancer *b, request_rec *r)
+{
+    (void)r;
+    return find_by(&lbx_method_bybusyness, b);
+}
+
+static proxy_worker *find_bytraffic(proxy_balancer *b, request_rec *r)
+{
+    (void)r;
+    return find_by(&lbx_method_bytraffic, b);
 }
 
 /* The shares of all members start over.  Counters go on. */
@@ -64,17 +82,16 @@ static apr_status_t age(proxy_balancer *b, server_rec *s)
     return APR_SUCCESS;
 }
 
+static const proxy_balancer_method providers[] = {
+    {.name = "byrequests", .finder = find_byrequests, .reset = reset, .age = age},
+    {.name = "bybusyness", .finder = find_bybusyness, .reset = reset, .age = age},
+    {.name = "bytraffic", .finder = find_bytraffic, .reset = reset, .age = age},
+};
+
 void core_lbmethod_register(apr_pool_t *p)
 {
-    for (unsigned i = 0; lbx_methods[i]; i++) {
-        proxy_balancer_method *m = apr_pcalloc(p, sizeof(*m));
-
-        m->name = lbx_methods[i]->name;
-        m->finder = find;
-        m->context = (void *)lbx_methods[i];
-        m->reset = reset;
-        m->age = age;
-        ap_register_provider(p, PROXY_LBMETHOD, m->name, "0", m);
+    for (unsigned i = 0; i < sizeof(providers) / sizeof(providers[0]); i++) {
+        ap_register_provider(p, PROXY_LBMETHOD, providers[i].name, "0", &providers[i]);
     }
 }
 

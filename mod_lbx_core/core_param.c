@@ -5,7 +5,7 @@
  * mod_proxy reads numbers with atoi(): "retry=thirty" is 0, retried at once, and
  * nobody is told.  A value without any number stops the start; one with a
  * number and something behind it ("retry=30s") works as it always did, with a
- * warning, so that no configuration that runs today stops running.
+ * warning.
  *
  * Bound.
  */
@@ -179,8 +179,9 @@ static const char *check_words(cmd_parms *cmd, const char *args, int balancer)
 static const char *subject(cmd_parms *cmd, const char *args)
 {
     const ap_directive_t *parent = cmd->directive->parent;
+    int in_section = parent && !ap_cstr_casecmpn(parent->directive, "<Proxy", 6);
 
-    return cmd->info ? args : parent ? parent->args : args;
+    return !cmd->info && in_section ? parent->args : args;
 }
 
 const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args)

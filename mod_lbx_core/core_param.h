@@ -30,6 +30,8 @@ const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args);
                          "A balancer or worker name with parameters"),                             \
         AP_INIT_RAW_ARGS("ProxyPass", core_param_values, (void *)1, RSRC_CONF | ACCESS_CONF,       \
                          "A virtual path and a URL with parameters"),                              \
+        AP_INIT_RAW_ARGS("ProxyPassMatch", core_param_values, (void *)1, RSRC_CONF | ACCESS_CONF,  \
+                         "A pattern and a URL with parameters"),                                   \
         AP_INIT_RAW_ARGS("<Proxy", core_param_values, (void *)1, RSRC_CONF,                        \
                          "Container for what is said about a URL")
 

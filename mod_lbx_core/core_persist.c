@@ -208,11 +208,15 @@ static char *read_text(const char *name, apr_pool_t *p)
     return text;
 }
 
-static char *read_file(server_rec *s, apr_pool_t *p)
+static char *read_file(server_rec *s, apr_pool_t *p, const char *aside)
 {
     char *text = read_text(file(p), p);
 
     if (!text && errno != ENOENT) {
+        int why = errno;
+
+        rename(file(p), aside);
+        errno = why;
         ap_log_error(APLOG_MARK, APLOG_WARNING, errno, s,
                      LBXNO(0192) "BalancerPersist On: cannot read %s, starting from the "
                                  "configuration",
@@ -309,11 +313,7 @@ void core_persist_boot_load(server_rec *s, apr_pool_t *p)
     unsigned line;
     char *text;
 
-    if (!wanted()) {
-        unlink(file(p)); /* decisions of long ago must not come back one day */
-        return;
-    }
-    text = read_file(s, p);
+    text = wanted() ? read_file(s, p, aside) : NULL;
     rc = text ? lbx_intent_parse(text, take_intent, s, &line) : LBX_OK;
     if (rc) {
         rename(file(p), aside);

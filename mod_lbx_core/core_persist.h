@@ -20,7 +20,8 @@ void core_persist_boot_prepare(server_rec *s, apr_pool_t *p);
 
 /* Put the decisions of the last run in force.  A decision about a value that
  * the configuration file has changed since is dropped, with a log line.  A
- * damaged or foreign file is a warning.  Parent, post_config, cold start. */
+ * damaged or foreign file is a warning.  Parent, post_config, cold start.
+ * Admin mutex held. */
 void core_persist_boot_load(server_rec *s, apr_pool_t *p);
 
 /* Write the present decisions, if any balancer is to be persisted.  The old file

@@ -24,16 +24,18 @@ enum { STEP_MS = 10, RETRY_MS = 100 };
 #define POLLRDHUP 0
 #endif
 
-/* Sleep for <ms>; 0: the client has gone. */
+/* Sleep for <ms>; 0: the client has gone.  One that only closes its sending side
+ * looks the same, and is taken for gone.  A stream of an HTTP/2 connection has no
+ * socket of its own. */
 static int client_stays(request_rec *r, int ms)
 {
-    apr_socket_t *sock = ap_get_conn_socket(r->connection);
+    apr_socket_t *sock = r->connection->master ? NULL : ap_get_conn_socket(r->connection);
     struct pollfd pfd = {.fd = -1, .events = POLLRDHUP};
 
     if (sock) {
         apr_os_sock_get(&pfd.fd, sock);
     }
-    return poll(&pfd, 1, ms) <= 0;
+    return poll(&pfd, 1, ms) <= 0 && !r->connection->aborted;
 }
 
 int core_queue_req_wait(request_rec *r, struct core_set *set, uint64_t deadline_us)

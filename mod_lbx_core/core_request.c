@@ -137,7 +137,7 @@ static void tell_result(request_rec *r, const struct core_request *req)
 {
     apr_table_t *env = r->subprocess_env;
 
-    apr_table_setn(env, "LBX_ATTEMPTS", apr_itoa(r->pool, (int)req->attempts));
+    apr_table_setn(env, "LBX_ATTEMPTS", apr_itoa(r->pool, (int)req->ask.attempts));
     apr_table_setn(env, "LBX_QUEUE_MS", apr_ltoa(r->pool, (long)(req->waited / 1000)));
     if (req->tries) {
         apr_table_setn(env, "LBX_TRIES", req->tries);
@@ -257,6 +257,9 @@ int core_request_req_another(request_rec *r, struct core_request *req, enum lbx_
  * request, or its transport failed. */
 static int is_error(const struct core_request *req, enum lbx_outcome outcome)
 {
+    if (req->attempt.facts.pool_full) {
+        return 0; /* our own limit, not the member's fault */
+    }
     return outcome == LBX_OUT_CONNECT || outcome == LBX_OUT_FAILED
            || (outcome == LBX_OUT_RESET && !req->attempt.facts.speaks_http);
 }
@@ -273,7 +276,7 @@ static void log_attempt(request_rec *r, const struct core_request *req, enum lbx
     }
     ap_log_rerror(APLOG_MARK, level, 0, r,
                   LBXNO(0182) "%s: attempt %u at %s ended after %ldms: %s %s; %s%s", m->set->name,
-                  req->attempts, m->name, ms, lbx_outcome_name(outcome), cause,
+                  req->ask.attempts, m->name, ms, lbx_outcome_name(outcome), cause,
                   lbx_verdict_text(req->verdict),
                   out ? apr_psprintf(r->pool, "; disabling worker for (%s:%hu) for %lus",
                                      m->transport->s->hostname_ex, m->transport->s->port,
@@ -322,7 +325,7 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
 {
     int rc;
 
-    req->attempts = ++req->ask.attempts;
+    req->ask.attempts++;
     req->bytes = 0;
     req->has_next = 0;
     req->verdict = LBX_NO_NEED;

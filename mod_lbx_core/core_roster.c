@@ -84,14 +84,37 @@ static void free_roster(struct core_roster *cr)
     free(cr);
 }
 
+/* A process of an old configuration may know only members that are not in the
+ * new one: rather one of those than nobody. */
+static void allow_retired(struct picture *pic)
+{
+    for (uint32_t i = 0; i < pic->in.n; i++) {
+        pic->view[i].retired = pic->view[i].retired == CORE_GONE;
+    }
+}
+
+/* A roster in memory of its own, to be freed; NULL: none is left. */
+static struct lbx_roster *make_roster(struct picture *pic, const struct lbx_ask *ask)
+{
+    struct lbx_tier tier;
+    uint32_t period;
+    uint64_t size = lbx_roster_plan(&pic->in, ask, pic->chosen, pic->weights, &tier, &period);
+    void *mem;
+
+    if (!tier.n) {
+        allow_retired(pic);
+        size = lbx_roster_plan(&pic->in, ask, pic->chosen, pic->weights, &tier, &period);
+    }
+    mem = malloc(size);
+    return mem ? lbx_roster_make(&pic->in, pic->chosen, pic->weights, &tier, period, mem) : NULL;
+}
+
 static struct core_roster *compile(struct core_set *set, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us};
     struct core_roster *cr = calloc(1, sizeof(*cr));
     void *mem = malloc(picture_size(set->n));
     struct picture pic;
-    struct lbx_tier tier;
-    uint32_t period;
 
     if (cr) {
         cr->member_vals = malloc((set->n ? set->n : 1) * sizeof(*cr->member_vals));
@@ -104,10 +127,7 @@ static struct core_roster *compile(struct core_set *set, uint64_t now_us)
         for (uint32_t i = 0; i < set->n; i++) {
             cr->member_vals[i] = pic.view[i].run;
         }
-        cr->r = malloc(lbx_roster_plan(&pic.in, &ask, pic.chosen, pic.weights, &tier, &period));
-        if (cr->r) {
-            lbx_roster_make(&pic.in, pic.chosen, pic.weights, &tier, period, cr->r);
-        }
+        cr->r = make_roster(&pic, &ask);
     }
     free(mem);
     if (cr && !cr->r) {
@@ -190,18 +210,20 @@ void core_roster_req_put(struct core_set *set, struct core_roster *cr)
 }
 
 struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t *tried,
-                                           uint64_t now_us, apr_pool_t *p)
+                                           uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us, .tried = tried};
+    void *mem = malloc(picture_size(set->n));
+    struct lbx_roster *r = NULL;
     struct picture pic;
-    struct lbx_tier tier;
-    uint32_t period;
-    uint64_t size;
 
-    take_picture(set, apr_palloc(p, picture_size(set->n)), &pic);
-    end_old_errors(set, &pic, now_us);
-    size = lbx_roster_plan(&pic.in, &ask, pic.chosen, pic.weights, &tier, &period);
-    return lbx_roster_make(&pic.in, pic.chosen, pic.weights, &tier, period, apr_palloc(p, size));
+    if (mem) {
+        take_picture(set, mem, &pic);
+        end_old_errors(set, &pic, now_us);
+        r = make_roster(&pic, &ask);
+    }
+    free(mem);
+    return r;
 }
 
 unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us)

@@ -30,9 +30,9 @@ struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us, i
 void core_roster_req_put(struct core_set *set, struct core_roster *cr);
 
 /* A roster for one request that has been at some members: the others compete as
- * if those could not be used.  In <p>. */
+ * if those could not be used.  The caller frees it; NULL: no memory. */
 struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t *tried,
-                                           uint64_t now_us, apr_pool_t *p);
+                                           uint64_t now_us);
 
 /* Recovery by force: end the errors of all members that nothing else keeps out.
  * Returns how many that were. */

@@ -24,6 +24,20 @@ int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lb
     return lbx_run_lbx_hint(r, ask, hint);
 }
 
+void core_seam_boot_check(const struct core_gen *gen)
+{
+    for (int i = 0; i < gen->sets->nelts && !apr_optional_hook_get("lbx_hint"); i++) {
+        const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
+
+        if (*set->conf.sticky) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, set->server,
+                         LBXNO(0171) "%s: stickysession=%s has no effect, mod_lbx_sticky is not "
+                                     "loaded",
+                         set->name, set->conf.sticky);
+        }
+    }
+}
+
 static int lbx_seam_version(void)
 {
     return LBX_SEAM_VERSION;

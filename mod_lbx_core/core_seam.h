@@ -12,6 +12,9 @@
 /* Offer the optional functions.  In register_hooks. */
 void core_seam_register(void);
 
+/* Say at start what needs a sibling that is not loaded.  post_config. */
+void core_seam_boot_check(const struct core_gen *gen);
+
 /* Ask the siblings where the client belongs. */
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint);
 

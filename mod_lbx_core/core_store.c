@@ -61,7 +61,7 @@ void core_store_view(const struct core_member *m, struct lbx_member_view *out)
     lbx_store_view(&kept->store, m->ref, m->rec, out);
     out->retry_us = m->retry_us;
     if (!lbx_store_member(&kept->store, m->ref)) {
-        out->retired = 1;
+        out->retired = CORE_GONE;
         out->run = out->conf = (struct lbx_member_vals){.weight = LBX_WEIGHT_ONE};
     }
 }
@@ -365,7 +365,6 @@ static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *
     for (uint32_t i = 0; i < set->n && rv == APR_SUCCESS; i++) {
         rv = adopt_member(s, ix, &set->member[i]);
     }
-    atomic_fetch_add(&set->rec->epoch, 1);
     return rv;
 }
 
@@ -394,6 +393,14 @@ static void retire_rest(const struct index *ix)
     }
 }
 
+/* Old children look again, too. */
+static void announce(const struct core_gen *gen)
+{
+    for (int i = 0; i < gen->sets->nelts; i++) {
+        atomic_fetch_add(&APR_ARRAY_IDX(gen->sets, i, struct core_set *)->rec->epoch, 1);
+    }
+}
+
 static apr_status_t adopt_all(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp)
 {
     struct index ix = {ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp)};
@@ -406,6 +413,7 @@ static apr_status_t adopt_all(struct core_gen *gen, server_rec *s, apr_pool_t *p
     }
     if (rv == APR_SUCCESS) {
         retire_rest(&ix);
+        announce(gen);
     }
     return rv;
 }
@@ -443,6 +451,8 @@ apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool
 
 void core_store_child_attach(server_rec *s)
 {
+    /* -X: this process was here before the restart */
+    lbx_store_child_clear(&kept->store, (uint32_t)getpid());
     own_child = lbx_store_child_claim(&kept->store, (uint32_t)getpid());
     if (own_child == LBX_NO_CHILD) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,

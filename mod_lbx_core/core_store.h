@@ -30,8 +30,10 @@ void core_store_boot_child_gone(server_rec *s, pid_t pid);
 /* Look for children that went unnoticed.  Parent, now and then. */
 void core_store_boot_sweep(server_rec *s);
 
-/* A member by value; one whose record belongs to somebody else by now looks
- * retired and has no route.  Any process. */
+/* A member by value; one whose record belongs to somebody else by now is
+ * CORE_GONE in view.retired and has no route.  Any process. */
+enum { CORE_GONE = 2 };
+
 void core_store_view(const struct core_member *m, struct lbx_member_view *out);
 
 /* The store of this process and its column; valid after adoption. */

@@ -153,19 +153,19 @@ void core_told_method(cmd_parms *cmd, const char *balancer)
     APR_ARRAY_PUSH(core_conf_told(cmd->server), struct core_told) = told;
 }
 
-uint32_t core_told_weight(server_rec *s, const char *balancer, const char *member)
+int core_told_weight(server_rec *s, const char *balancer, const char *member)
 {
     const apr_array_header_t *told = core_conf_told(s);
 
     for (int i = 0; i < told->nelts; i++) {
         const struct core_told *t = &APR_ARRAY_IDX(told, i, struct core_told);
 
-        if (t->weight && t->member && !strcmp(t->member, member)
-            && !strcmp(t->balancer, balancer)) {
-            return t->weight;
+        /* of several the first counts: mod_proxy ignores what the others say */
+        if (t->member && !strcmp(t->member, member) && !strcmp(t->balancer, balancer)) {
+            return (int)t->weight;
         }
     }
-    return 0;
+    return -1;
 }
 
 int core_told_has_method(server_rec *s, const char *balancer)

@@ -34,8 +34,9 @@ void core_told_reset(void);
 /* The name of the balancer in <text>, lower case, without a path, or NULL. */
 const char *core_told_balancer(apr_pool_t *p, const char *text);
 
-/* The factor of a member as <s> gives it, in hundredths; 0: it does not. */
-uint32_t core_told_weight(server_rec *s, const char *balancer, const char *member);
+/* The factor of a member as <s> gives it, in hundredths; 0: it gives none; -1: it
+ * does not speak of the member. */
+int core_told_weight(server_rec *s, const char *balancer, const char *member);
 
 /* Does <s> give the balancer an lbmethod? */
 int core_told_has_method(server_rec *s, const char *balancer);

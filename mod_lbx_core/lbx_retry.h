@@ -59,6 +59,7 @@ struct lbx_attempt {
     int speaks_http;    /* http(s): the facts below are known */
     int connect_failed; /* the transport said so */
     int write_failed;   /* likewise, for sending the request */
+    int pool_full;      /* no connection was free in this process */
     int sent;           /* the request went out as a whole */
     int fresh;          /* over a connection made for it */
     int got_bytes;      /* something of an answer came */

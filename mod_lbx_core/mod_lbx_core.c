@@ -21,6 +21,7 @@
 #include "ap_mpm.h"
 #include "mpm_common.h"
 #include "mod_status.h"
+#include "util_mutex.h"
 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -35,10 +36,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     core_persist_boot_prepare(s, ptemp);
-    if (core_store_boot_is_cold()) {
-        core_persist_boot_load(s, ptemp);
+    if (!lbx_store_lock(core_store())) {
+        if (core_store_boot_is_cold()) {
+            core_persist_boot_load(s, ptemp);
+        }
+        core_persist_save(s, ptemp);
+        lbx_store_unlock(core_store());
     }
-    core_persist_save(s, ptemp);
+    core_seam_boot_check(gen);
     return core_mirror_boot_share(gen, pconf) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
@@ -77,6 +82,8 @@ static int before_status(request_rec *r, int flags)
 static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     core_told_reset();
+    /* not used; a configuration may set the stock's mutex */
+    ap_mutex_register(p, "proxy-balancer-shm", NULL, APR_LOCK_DEFAULT, 0);
     core_attempt_register_optional();
     APR_OPTIONAL_HOOK(ap, status_hook, before_status, NULL, NULL, APR_HOOK_FIRST);
     return core_param_check_modules(p, plog, ptemp);

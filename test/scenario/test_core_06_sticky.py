@@ -111,6 +111,7 @@ def test_the_client_follows_the_applications_cookie(lab):
 def test_without_the_sticky_module_stickysession_does_nothing(lab):
     b = members(lab, 2)
     web = lab.httpd(balancer_conf(b, "stickysession=S", routes(b)))
+    web.expect_log("LBX0171: balancer://mycluster: stickysession=S has no effect", must=True)
     assert who(web, 4, headers=cookie("r2")) == ["b1", "b2"] * 2
 
 
