@@ -141,6 +141,7 @@ static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
         apr_interval_time_t left = w->deadline - apr_time_now();
 
         if (left <= 0) {
+            w->a->facts.timed_out = 1;
             return APR_TIMEUP;
         }
         apr_socket_timeout_set(ap_get_conn_socket(f->c), left < w->usual ? left : w->usual);
@@ -149,6 +150,8 @@ static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
     if (rv == APR_SUCCESS && mode == AP_MODE_GETLINE) {
         follow_head(f, bb, w);
     }
+    /* of a time-out among the header lines mod_proxy_http says nothing */
+    w->a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
     return rv;
 }
 
@@ -210,9 +213,7 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
     case WRITE:
         a->facts.write_failed = 1;
         break;
-    case READ:
-        /* a reset says that something was left unread */
-        a->facts.unread |= APR_STATUS_IS_ECONNRESET(status);
+    case READ: /* the return code says it; only the cause is new */
         break;
     case POOL:
         a->facts.pool_full = 1;
@@ -276,10 +277,10 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *w
     current = outer;
 
     a->facts.rc = rc == DONE || rc == DECLINED ? 0 : rc;
-    a->facts.timed_out = apr_table_get(r->notes, "proxy_timedout") != NULL;
+    a->facts.timed_out |= apr_table_get(r->notes, "proxy_timedout") != NULL;
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {
-        a->facts.unread |= none_taken(a);
+        a->facts.unread = none_taken(a);
         close(a->fd);
     }
     return rc;

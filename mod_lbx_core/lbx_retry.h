@@ -68,7 +68,7 @@ struct lbx_attempt {
     int answering; /* the client has got the beginning of an answer */
     int broke;     /* the member broke off */
     int client_gone;
-    int unread; /* the member's end was closed before the request had been read */
+    int unread; /* the member's end was closed before any byte of it had arrived */
 };
 
 enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a);
