@@ -19,6 +19,7 @@
 
 #include <netinet/in.h>
 #include <linux/tcp.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -75,12 +76,13 @@ static int fd_of(conn_rec *c)
     return fd;
 }
 
-/* Was the connection closed before any byte of this request had been taken? */
+/* Was the connection closed before any byte of this request had been taken?  The
+ * end of an orderly close acknowledges what came before it. */
 static int none_taken(const struct core_attempt *a)
 {
     uint64_t sent, acked;
 
-    return tcp_bytes(a->fd, &sent, &acked) && acked <= a->before;
+    return a->ended && tcp_bytes(a->fd, &sent, &acked) && acked <= a->before;
 }
 
 /* ------------------------------------------------------------------ */
@@ -100,34 +102,72 @@ struct head_watch {
     struct core_attempt *a;
     apr_time_t deadline; /* 0: none */
     apr_interval_time_t usual;
-    int interim; /* the head being read is of a 1xx answer */
-    int at_start;
+    int interim;   /* the head being read is of a 1xx answer */
+    int first;     /* its first line is */
+    apr_size_t at; /* bytes of the present line */
+    char line[12]; /* the beginning of it */
 };
 
-/* mod_proxy_http reads a head line by line: follow it to the empty line. */
+/* mod_proxy_http reads a head line by line: follow it to the empty line.  A line
+ * may come in pieces. */
 static void follow_head(ap_filter_t *f, apr_bucket_brigade *bb, struct head_watch *w)
 {
-    char line[16];
-    apr_size_t len = sizeof(line) - 1;
+    char piece[HUGE_STRING_LEN];
+    apr_size_t len = sizeof(piece);
 
-    if (apr_brigade_flatten(bb, line, &len) != APR_SUCCESS || !len) {
+    if (apr_brigade_flatten(bb, piece, &len) != APR_SUCCESS || !len) {
         return;
     }
-    line[len] = '\0';
     w->a->facts.got_bytes = 1;
-    if (w->at_start) {
-        w->at_start = 0;
-        w->interim = len > 9 && !strncmp(line, "HTTP/1.", 7) && line[9] == '1';
-    } else if (*line == '\n' || !strncmp(line, "\r\n", 2)) {
-        if (w->interim) {
-            w->at_start = 1;
-            return;
+    for (apr_size_t i = 0; i < len; i++) {
+        if (w->at < sizeof(w->line)) {
+            w->line[w->at] = piece[i];
         }
-        if (w->deadline) {
-            apr_socket_timeout_set(ap_get_conn_socket(f->c), w->usual);
-        }
-        ap_remove_input_filter(f);
+        w->at++;
     }
+    if (piece[len - 1] != '\n') {
+        return;
+    }
+    if (w->first) {
+        w->first = 0;
+        w->interim = w->at > 9 && !strncmp(w->line, "HTTP/1.", 7) && w->line[9] == '1';
+    } else if (w->at <= 2) { /* nothing but the line's end */
+        w->first = w->interim;
+        if (!w->interim) {
+            ap_remove_input_filter(f);
+        }
+    }
+    w->at = 0;
+}
+
+/* Wait until the member has sent more.  0: the deadline is over. */
+static int more_to_read(const ap_filter_t *f, const struct head_watch *w)
+{
+    apr_interval_time_t left = w->deadline - apr_time_now();
+    struct pollfd pfd = {.fd = fd_of(f->c), .events = POLLIN};
+
+    left = left < w->usual || w->usual < 0 ? left : w->usual;
+    return left > 0 && poll(&pfd, 1, (int)(left / 1000) + 1) > 0;
+}
+
+/* A blocking read that ends at the deadline, however slowly a line comes in: in
+ * pieces, which mod_proxy_http's reader of lines puts together. */
+static apr_status_t read_until(ap_filter_t *f, apr_bucket_brigade *bb, const struct head_watch *w,
+                               ap_input_mode_t mode, apr_off_t readbytes)
+{
+    enum { FRUITLESS = 3 }; /* readable, and nothing comes: the end, or an error */
+
+    for (int i = 0; i < FRUITLESS; i++) {
+        apr_status_t rv = ap_get_brigade(f->next, bb, mode, APR_NONBLOCK_READ, readbytes);
+
+        if (!APR_STATUS_IS_EAGAIN(rv) && (rv != APR_SUCCESS || !APR_BRIGADE_EMPTY(bb))) {
+            return rv;
+        }
+        if (!more_to_read(f, w)) {
+            return APR_TIMEUP;
+        }
+    }
+    return ap_get_brigade(f->next, bb, mode, APR_BLOCK_READ, readbytes);
 }
 
 /* On the way of the answer, until its head is complete. */
@@ -135,18 +175,10 @@ static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
                                apr_read_type_e block, apr_off_t readbytes)
 {
     struct head_watch *w = f->ctx;
-    apr_status_t rv;
+    apr_status_t rv = w->deadline && block == APR_BLOCK_READ
+                          ? read_until(f, bb, w, mode, readbytes)
+                          : ap_get_brigade(f->next, bb, mode, block, readbytes);
 
-    if (w->deadline && block == APR_BLOCK_READ) {
-        apr_interval_time_t left = w->deadline - apr_time_now();
-
-        if (left <= 0) {
-            w->a->facts.timed_out = 1;
-            return APR_TIMEUP;
-        }
-        apr_socket_timeout_set(ap_get_conn_socket(f->c), left < w->usual ? left : w->usual);
-    }
-    rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
     if (rv == APR_SUCCESS && mode == AP_MODE_GETLINE) {
         follow_head(f, bb, w);
     }
@@ -181,7 +213,7 @@ static int see_request_sent(request_rec *r, request_rec *pr)
     }
     w = apr_pcalloc(r->pool, sizeof(*w));
     w->a = a;
-    w->at_start = 1;
+    w->first = 1;
     apr_socket_timeout_get(ap_get_conn_socket(origin), &w->usual);
     w->deadline = a->try_us ? a->started + (apr_time_t)a->try_us : 0;
     /* of the request for the answer, not of the connection: ends with it */
@@ -190,7 +222,7 @@ static int see_request_sent(request_rec *r, request_rec *pr)
 }
 
 /* mod_proxy's numbers for what a handler's return code does not tell. */
-enum word { CONNECT, WRITE, READ, POOL };
+enum word { CONNECT, WRITE, READ, POOL, SSL };
 
 static const struct {
     const char *number;
@@ -202,9 +234,10 @@ static const struct {
     {"AH01084", WRITE},   /* pass request body failed */
     {"AH01102", READ},    /* error reading status line */
     {"AH00941", POOL},    /* failed to acquire connection */
+    {"AH00898", SSL},     /* Error during SSL Handshake, among others */
 };
 
-static void take_word(struct core_attempt *a, enum word word, apr_status_t status)
+static void take_word(struct core_attempt *a, enum word word, apr_status_t status, const char *text)
 {
     switch (word) {
     case CONNECT:
@@ -213,13 +246,21 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
     case WRITE:
         a->facts.write_failed = 1;
         break;
-    case READ: /* the return code says it; only the cause is new */
+    case READ:
+        a->ended = status == APR_EGENERAL || APR_STATUS_IS_EOF(status);
+        /* what a system sends when a connection is closed with something unread */
+        a->facts.unread = APR_STATUS_IS_ECONNRESET(status);
+        break;
+    case SSL:
+        a->facts.connect_failed |= strstr(text, "SSL Handshake") != NULL;
         break;
     case POOL:
         a->facts.pool_full = 1;
         break;
     }
-    if (status) {
+    if (word == READ && a->ended) {
+        apr_cpystrn(a->cause, "closed without an answer", sizeof(a->cause));
+    } else if (status) {
         apr_size_t at = (apr_size_t)apr_snprintf(a->cause, sizeof(a->cause), "(%d)", status);
 
         apr_strerror(status, a->cause + at, sizeof(a->cause) - at);
@@ -230,7 +271,7 @@ static void hear(const ap_errorlog_info *info, const char *text)
 {
     for (unsigned i = 0; current && i < sizeof(words) / sizeof(words[0]); i++) {
         if (!strncmp(text, words[i].number, 7)) {
-            take_word(current, words[i].word, info->status);
+            take_word(current, words[i].word, info->status, text);
         }
     }
 }
@@ -280,7 +321,7 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *w
     a->facts.timed_out |= apr_table_get(r->notes, "proxy_timedout") != NULL;
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {
-        a->facts.unread = none_taken(a);
+        a->facts.unread |= none_taken(a);
         close(a->fd);
     }
     return rc;

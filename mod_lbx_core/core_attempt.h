@@ -26,6 +26,7 @@ struct core_attempt {
     uint64_t try_us;
     int fd;          /* of the member's connection, to ask the kernel afterwards; -1 */
     uint64_t before; /* bytes sent over it before this request */
+    int ended;       /* the member closed its end in order */
 };
 
 /* What an attempt may change of a request. */

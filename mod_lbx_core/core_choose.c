@@ -415,7 +415,7 @@ int core_choose_req_failed(const struct core_choice *c, uint64_t now)
 
 int core_choose_req_budget(const struct core_set *set)
 {
-    uint64_t active = 0;
+    uint64_t active = 1; /* the one that asks has given its reservation back */
 
     for (uint32_t i = 0; i < set->n; i++) {
         active += lbx_store_in_flight(core_store(), set->member[i].ref.slot);

@@ -83,6 +83,10 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode
     struct core_replay *replay = f->ctx;
     apr_status_t rv;
 
+    if (mode != AP_MODE_READBYTES && mode != AP_MODE_EXHAUSTIVE) {
+        /* not the body: httpd reads trailers line by line, or looks ahead */
+        return ap_get_brigade(f->next, bb, mode, block, readbytes);
+    }
     if (replay->next && !APR_BRIGADE_EMPTY(replay->next)) {
         return give(replay, bb, mode == AP_MODE_READBYTES ? readbytes : replay->length);
     }
@@ -91,10 +95,7 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode
         return APR_SUCCESS;
     }
     rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
-    if (rv == APR_SUCCESS && mode != AP_MODE_SPECULATIVE) {
-        rv = keep(replay, bb);
-    }
-    return rv;
+    return rv == APR_SUCCESS ? keep(replay, bb) : rv;
 }
 
 void core_replay_register(void)

@@ -272,7 +272,7 @@ static void log_attempt(request_rec *r, const struct core_request *req, enum lbx
     int level = out ? APLOG_ERR : outcome == LBX_OUT_STALE ? APLOG_INFO : APLOG_WARNING;
 
     if (outcome == LBX_OUT_STATUS) {
-        cause = apr_itoa(r->pool, r->status);
+        cause = apr_itoa(r->pool, req->status);
     }
     ap_log_rerror(APLOG_MARK, level, 0, r,
                   LBXNO(0182) "%s: attempt %u at %s ended after %ldms: %s %s; %s%s", m->set->name,
@@ -288,8 +288,10 @@ static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int
 {
     struct lbx_attempt *facts = &req->attempt.facts;
 
+    req->status = r->status;
     if (apr_table_get(r->notes, "proxy-error-override")) {
         /* the member's own answer; httpd will write another in its place */
+        req->status = rc;
         facts->rc = 0;
         facts->swallowed = lbx_retry_lists(&req->ask.set->rules->retry, rc);
     }
@@ -304,7 +306,7 @@ static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome
     const char *what = lbx_outcome_name(outcome);
 
     if (outcome == LBX_OUT_STATUS || outcome == LBX_OUT_ANSWERED) {
-        what = apr_itoa(r->pool, r->status);
+        what = apr_itoa(r->pool, req->status);
     }
     req->tries = apr_psprintf(r->pool, "%s%s%s:%s:%ld", req->tries ? req->tries : "",
                               req->tries ? "," : "", req->choice.m->name, what, ms);
@@ -359,8 +361,10 @@ static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_c
     if (pause && !core_queue_req_pause(r, pause)) {
         return 0;
     }
-    req->retrying = 1;
-    lbx_store_reserve(core_store(), core_store_child(), req->ask.set->retries.slot);
+    if (outcome != LBX_OUT_CONNECT && outcome != LBX_OUT_STALE) {
+        req->retrying = 1;
+        lbx_store_reserve(core_store(), core_store_child(), req->ask.set->retries.slot);
+    }
     atomic_fetch_add(&req->ask.set->rec->failovers, 1);
     ap_proxy_initialize_worker(req->choice.m->transport, r->server, conf->pool);
     tell_environment(r, req);
@@ -432,16 +436,16 @@ static void force_error(request_rec *r, const struct core_request *req, const ch
                   m->name, reason);
 }
 
-static void judge_status(request_rec *r, const struct core_request *req)
+static void judge_status(request_rec *r, const struct core_request *req, int status)
 {
     const apr_array_header_t *statuses = req->ask.balancer->errstatuses;
 
     for (int i = 0; statuses && i < statuses->nelts; i++) {
-        if (r->status == APR_ARRAY_IDX(statuses, i, int)) {
+        if (status == APR_ARRAY_IDX(statuses, i, int)) {
             force_error(r, req,
                         apr_psprintf(r->pool,
                                      "status code %d matching 'failonstatus' balancer parameter",
-                                     r->status));
+                                     status));
             break;
         }
     }
@@ -457,7 +461,7 @@ static void judge_timeout(request_rec *r, const struct core_request *req)
 static void judge_unseen(request_rec *r, const struct core_request *req, enum lbx_outcome outcome)
 {
     if (outcome == LBX_OUT_STATUS) {
-        judge_status(r, req);
+        judge_status(r, req, req->status);
     }
     judge_timeout(r, req);
 }
@@ -474,7 +478,7 @@ int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_re
         return DECLINED;
     }
     core_request_req_member_done(req);
-    judge_status(r, req);
+    judge_status(r, req, r->status);
     judge_timeout(r, req);
     return OK;
 }

@@ -32,6 +32,7 @@ struct core_request {
     int has_next;             /* <next> holds one */
     int retrying;             /* counted as a repetition */
     int inside;               /* the real scheme handler runs: ours steps aside */
+    int status;               /* of the answer to the present attempt */
     unsigned stale_tries;     /* attempts that a stale connection ended */
     unsigned repeats;         /* attempts at a member where the request had been */
     const char *path;         /* of the balancer's URL: "/path?query" */

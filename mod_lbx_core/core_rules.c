@@ -43,7 +43,7 @@ static int parse_time(const char *t, const char *unit, uint64_t *us)
 {
     apr_interval_time_t time;
 
-    if (ap_timeout_parameter_parse(t, &time, unit) != APR_SUCCESS || time < 0) {
+    if (!apr_isdigit(*t) || ap_timeout_parameter_parse(t, &time, unit) != APR_SUCCESS || time < 0) {
         return 0;
     }
     *us = (uint64_t)time;
@@ -83,19 +83,24 @@ static int parse_body(struct lbx_retry_rules *r, cmd_parms *cmd, const char *arg
 static int parse_budget(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
 {
     const char *word = next_word(cmd, &args);
-    uint64_t n;
+    apr_int64_t n;
     char *end;
 
     r->budget = 0;
     if (is_off(word)) {
         return !*args;
     }
-    r->budget = (uint32_t)strtoul(word, &end, 10);
-    if (end == word || strcmp(end, "%") || r->budget < 1 || r->budget > 100) {
+    n = apr_strtoi64(word, &end, 10);
+    if (end == word || strcmp(end, "%") || n < 1 || n > 100) {
         return 0;
     }
+    r->budget = (uint32_t)n;
     word = next_word(cmd, &args);
-    if (!ap_cstr_casecmpn(word, "min=", 4) && parse_bytes(word + 4, &n)) {
+    if (!ap_cstr_casecmpn(word, "min=", 4)) {
+        n = apr_strtoi64(word + 4, &end, 10);
+        if (end == word + 4 || *end || n < 0 || n > APR_INT32_MAX) {
+            return 0;
+        }
         r->budget_min = (uint32_t)n;
         word = next_word(cmd, &args);
     }

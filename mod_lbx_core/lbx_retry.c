@@ -51,8 +51,8 @@ void lbx_retry_defaults(struct lbx_retry_rules *r)
         r->classes |= 1u << words[i];
     }
     r->body_max = 64 * 1024;
-    r->budget = 20;
-    r->budget_min = 3;
+    r->budget = 50;
+    r->budget_min = 10;
     r->backoff_us = 25 * 1000;
     r->backoff_max = 250 * 1000;
 }
@@ -182,7 +182,9 @@ enum lbx_verdict lbx_retry_decide(const struct lbx_retry_rules *rules,
 
 uint64_t lbx_retry_backoff(const struct lbx_retry_rules *r, unsigned n, uint32_t random)
 {
-    uint64_t most = n < 20 ? r->backoff_us * ((1ull << n) - 1) : r->backoff_max;
+    uint64_t most = !r->backoff_us ? 0
+                    : n < 20       ? r->backoff_us * ((1ull << n) - 1)
+                                   : r->backoff_max;
 
     if (most > r->backoff_max) {
         most = r->backoff_max;

@@ -45,7 +45,7 @@ struct lbx_retry_rules {
     uint64_t try_us;      /* time to the head of an answer; 0: the socket's timeout */
 };
 
-/* connect-failure stale reset timeout; 64 KB; 20 %, at least 3; 25 to 250 ms. */
+/* connect-failure stale reset timeout; 64 KB; 50 %, at least 10; 25 to 250 ms. */
 void lbx_retry_defaults(struct lbx_retry_rules *r);
 
 /* Set classes and statuses from one word of LBXRetryOn.  0: not such a word. */
@@ -68,7 +68,7 @@ struct lbx_attempt {
     int answering; /* the client has got the beginning of an answer */
     int broke;     /* the member broke off */
     int client_gone;
-    int unread; /* the member's end was closed before any byte of it had arrived */
+    int unread; /* the member's end was closed before it had read the request */
 };
 
 enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a);
