@@ -104,28 +104,39 @@ struct head_watch {
     apr_interval_time_t usual;
     int interim;   /* the head being read is of a 1xx answer */
     int first;     /* its first line is */
+    int whole;     /* the present line has its end */
     apr_size_t at; /* bytes of the present line */
     char line[12]; /* the beginning of it */
 };
 
-/* mod_proxy_http reads a head line by line: follow it to the empty line.  A line
- * may come in pieces. */
+/* A piece of the present line of the head. */
+static void follow_piece(struct head_watch *w, const char *piece, apr_size_t len)
+{
+    if (w->at < sizeof(w->line)) {
+        apr_size_t room = sizeof(w->line) - w->at;
+
+        memcpy(w->line + w->at, piece, len < room ? len : room);
+    }
+    w->at += len;
+    w->whole = len && piece[len - 1] == '\n';
+}
+
+/* mod_proxy_http reads a head line by line: follow it to the empty line. */
 static void follow_head(ap_filter_t *f, apr_bucket_brigade *bb, struct head_watch *w)
 {
-    char piece[HUGE_STRING_LEN];
-    apr_size_t len = sizeof(piece);
+    for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
+         b = APR_BUCKET_NEXT(b)) {
+        const char *piece;
+        apr_size_t len;
 
-    if (apr_brigade_flatten(bb, piece, &len) != APR_SUCCESS || !len) {
-        return;
-    }
-    w->a->facts.got_bytes = 1;
-    for (apr_size_t i = 0; i < len; i++) {
-        if (w->at < sizeof(w->line)) {
-            w->line[w->at] = piece[i];
+        if (APR_BUCKET_IS_METADATA(b)
+            || apr_bucket_read(b, &piece, &len, APR_BLOCK_READ) != APR_SUCCESS) {
+            continue;
         }
-        w->at++;
+        follow_piece(w, piece, len);
+        w->a->facts.got_bytes |= len > 0;
     }
-    if (piece[len - 1] != '\n') {
+    if (!w->whole) {
         return;
     }
     if (w->first) {
@@ -138,6 +149,7 @@ static void follow_head(ap_filter_t *f, apr_bucket_brigade *bb, struct head_watc
         }
     }
     w->at = 0;
+    w->whole = 0;
 }
 
 /* Wait until the member has sent more.  0: the deadline is over. */
@@ -330,11 +342,22 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *w
 /* ------------------------------------------------------------------ */
 /* Back to the start                                                    */
 
+/* Most requests come without: then there is nothing to copy. */
+static apr_table_t *copy(request_rec *r, const apr_table_t *t)
+{
+    return t && !apr_is_empty_table(t) ? apr_table_copy(r->pool, t) : NULL;
+}
+
+static apr_table_t *copy_back(request_rec *r, const apr_table_t *saved)
+{
+    return saved ? apr_table_copy(r->pool, saved) : apr_table_make(r->pool, 4);
+}
+
 void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved)
 {
-    saved->headers_out = apr_table_copy(r->pool, r->headers_out);
-    saved->err_headers_out = apr_table_copy(r->pool, r->err_headers_out);
-    saved->notes = apr_table_copy(r->pool, r->notes);
+    saved->headers_out = copy(r, r->headers_out);
+    saved->err_headers_out = copy(r, r->err_headers_out);
+    saved->notes = copy(r, r->notes);
     saved->status_line = r->status_line;
     saved->content_type = r->content_type;
     saved->content_encoding = r->content_encoding;
@@ -347,9 +370,9 @@ void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved)
 void core_attempt_req_restore(request_rec *r, const struct core_attempt_saved *saved)
 {
     /* copies again: there may be a third attempt */
-    r->headers_out = apr_table_copy(r->pool, saved->headers_out);
-    r->err_headers_out = apr_table_copy(r->pool, saved->err_headers_out);
-    r->notes = apr_table_copy(r->pool, saved->notes);
+    r->headers_out = copy_back(r, saved->headers_out);
+    r->err_headers_out = copy_back(r, saved->err_headers_out);
+    r->notes = copy_back(r, saved->notes);
     r->status_line = saved->status_line;
     r->content_type = saved->content_type;
     r->content_encoding = saved->content_encoding;

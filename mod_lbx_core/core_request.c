@@ -308,8 +308,8 @@ static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome
     if (outcome == LBX_OUT_STATUS || outcome == LBX_OUT_ANSWERED) {
         what = apr_itoa(r->pool, req->status);
     }
-    req->tries = apr_psprintf(r->pool, "%s%s%s:%s:%ld", req->tries ? req->tries : "",
-                              req->tries ? "," : "", req->choice.m->name, what, ms);
+    req->tries = apr_pstrcat(r->pool, req->tries ? req->tries : "", req->tries ? "," : "",
+                             req->choice.m->name, ":", what, ":", apr_ltoa(r->pool, ms), NULL);
     if (outcome == LBX_OUT_STALE) {
         req->stale_tries++;
     }

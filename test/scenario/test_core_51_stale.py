@@ -84,7 +84,7 @@ def test_three_requests_a_connection(lab, announce):
         assert stats["connections"] >= stats["requests"] // 3
 
 
-@pytest.mark.parametrize("idle_ms", [5, 10])
+@pytest.mark.parametrize("idle_ms", [3, 5])
 def test_an_idle_timeout_about_as_long_as_the_pause(lab, idle_ms):
     """A request every 2.5 ms spreads over as many connections as are in use at a time."""
     backends = members(lab, 2)
@@ -95,7 +95,7 @@ def test_an_idle_timeout_about_as_long_as_the_pause(lab, idle_ms):
     get, post = loads(lab, web, rate=200, seconds=4, connections=16)
     tried = check(web, backends, get, post)
     opened = sum(b.stats()["connections"] for b in backends)
-    assert opened > 5, (opened, tried)  # connections did end
+    assert opened > 3, (opened, tried)  # connections did end
 
 
 def test_both_limits_with_slow_answers_and_many_users(lab):

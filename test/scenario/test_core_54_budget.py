@@ -150,7 +150,7 @@ def waits(lab, **given):
         answer = web.get("/x")
         assert answer.ok and answer.backend == "b1"
         found.append(answer.elapsed * 1000)
-    assert attempts(web) == [3] * 20
+    eventually(lambda: attempts(web) == [3] * 20, what="each request is logged")
     return sorted(found)
 
 

@@ -337,7 +337,7 @@ END_TEST
 START_TEST(statuses_are_listed_once_and_there_is_an_end)
 {
     struct lbx_retry_rules r;
-    char word[8];
+    char word[16];
 
     lbx_retry_defaults(&r);
     for (int round = 0; round < 2; round++) {
