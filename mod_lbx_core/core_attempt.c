@@ -18,11 +18,13 @@
 #include "core_attempt.h"
 
 #include <netinet/in.h>
-#include <linux/tcp.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/tcp.h>
+#endif
 
 #include "apr_portable.h"
 #include "apr_strings.h"
@@ -49,7 +51,8 @@ struct conn_memory {
 /* The kernel's view                                                    */
 
 /* Bytes sent over a TCP connection, and how many of them were acknowledged;
- * 0: the system does not say (not TCP, an old kernel). */
+ * 0: the system does not say (not TCP, not Linux, an old kernel). */
+#ifdef __linux__
 static int tcp_bytes(int fd, uint64_t *sent, uint64_t *acked)
 {
     struct tcp_info info;
@@ -64,6 +67,15 @@ static int tcp_bytes(int fd, uint64_t *sent, uint64_t *acked)
     *acked = info.tcpi_bytes_acked ? info.tcpi_bytes_acked - 1 : 0; /* the SYN counts as one */
     return 1;
 }
+#else
+static int tcp_bytes(int fd, uint64_t *sent, uint64_t *acked)
+{
+    (void)fd;
+    (void)sent;
+    (void)acked;
+    return 0;
+}
+#endif
 
 static int fd_of(conn_rec *c)
 {

@@ -408,8 +408,8 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
         core_request_req_member_done(req);
         out = is_error(req, outcome)
               && core_choose_req_failed(&req->choice, (uint64_t)apr_time_now());
-        again = req->has_next
-                || (outcome != LBX_OUT_ANSWERED && core_request_req_another(r, req, outcome));
+        again = outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT
+                && (req->has_next || core_request_req_another(r, req, outcome));
         take_note(r, req, outcome, out, ms);
         if (again) {
             judge_unseen(r, req, outcome);
