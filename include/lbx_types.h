@@ -21,13 +21,16 @@ enum {
     LBX_ROUTE_MAX = 64,    /* mod_proxy's limit for route= and redirect= */
     LBX_STICKY_MAX = 64,   /* mod_proxy's limit for stickysession= */
     LBX_METHOD_MAX = 16,   /* mod_proxy's limit for lbmethod= */
-    LBX_NONCE_MAX = 40     /* a formatted UUID */
+    LBX_NONCE_MAX = 40,    /* a formatted UUID */
+    LBX_PARAMS_MAX = 512   /* "key=value ..." of a member that was added at run time */
 };
 
 enum {
     LBX_WEIGHT_MIN = 100,
     LBX_WEIGHT_ONE = 100,
     LBX_WEIGHT_MAX = 10000,
+    LBX_RAMP_FULL = 10000, /* a member's share while it starts slowly: 1 to this */
+    LBX_MAXCONN_MAX = 1000000,
     LBX_LBSET_MAX = 99,
     LBX_MEMBERS_MAX = 65535 /* of one balancer: the schedule stores 16-bit indices */
 };
@@ -47,6 +50,9 @@ enum lbx_rc {
     LBX_ELOCK,     /* the admin mutex cannot be had */
     LBX_RC_N
 };
+
+/* Bytes that core keeps in its records for the siblings: see lbx_space in mod_lbx.h. */
+enum { LBX_SPACE_SET = 256, LBX_SPACE_STICKY_MEMBER = 128, LBX_SPACE_HCHECK_MEMBER = 1024 };
 
 /* A handle on a record of the segment, never a pointer: slots are reused, and
  * the revision tells a newcomer from the one the handle was made for. */
@@ -83,6 +89,7 @@ enum lbx_inelig {
     LBX_IN_ERROR,    /* a request failed, retry= has not passed */
     LBX_IN_DRAIN,    /* status N: only its own sessions */
     LBX_IN_TRIED,    /* this request has been there */
+    LBX_IN_FULL,     /* has maxconn= requests */
     LBX_INELIG_N
 };
 
@@ -101,8 +108,8 @@ enum lbx_why {
 struct lbx_member_vals {
     _Alignas(8) uint32_t weight; /* hundredths */
     uint32_t lbset;
-    uint32_t admin;  /* enum lbx_admin */
-    uint32_t spare_; /* keeps the strings aligned; always 0 */
+    uint32_t admin;   /* enum lbx_admin */
+    uint32_t maxconn; /* requests at once over all processes; 0: no limit */
     char route[LBX_ROUTE_MAX];
     char redirect[LBX_ROUTE_MAX];
 };
@@ -116,6 +123,31 @@ struct lbx_set_vals {
     char sticky_path[LBX_STICKY_MAX]; /* name of the URL parameter */
 };
 
+/* What became of an attempt.  The order is that of LBXRetryOn's words. */
+enum lbx_outcome {
+    LBX_OUT_ANSWERED = 0, /* an answer that the client gets */
+    LBX_OUT_CONNECT,      /* no connection: refused, unreachable, TLS */
+    LBX_OUT_STALE,        /* a reused connection was closed before any byte came */
+    LBX_OUT_RESET,        /* closed before the head of the answer was complete */
+    LBX_OUT_TIMEOUT,      /* no head in time */
+    LBX_OUT_STATUS,       /* an answer with a listed status, of which nothing was sent */
+    LBX_OUT_FAILED,       /* the transport gave up for reasons of its own */
+    LBX_OUT_CUT,          /* broke off after the client had got the beginning */
+    LBX_OUT_CLIENT,       /* the client has gone */
+    LBX_OUTCOME_N
+};
+
+/* What a member has done since its record was made.  Counters that only grow. */
+enum { LBX_LATENCY_N = 16, LBX_CLASS_N = 6 };
+
+struct lbx_tally {
+    uint64_t outcome[LBX_OUTCOME_N]; /* attempts, by what became of them */
+    uint64_t retried[LBX_OUTCOME_N]; /* ... of those: tried again */
+    uint64_t status[LBX_CLASS_N];    /* answers: [1] 1xx to [5] 5xx, [0] others */
+    uint64_t latency[LBX_LATENCY_N]; /* answers whose head came within lbx_latency_us[i] */
+    uint64_t latency_us;             /* sum of the times to the head */
+};
+
 /* One member by value: what rules, manager and tests see. */
 struct lbx_member_view {
     struct lbx_ref ref;
@@ -123,8 +155,11 @@ struct lbx_member_view {
     struct lbx_member_vals conf; /* as the file has it */
     uint32_t health;             /* enum lbx_health bits */
     uint32_t retired;
+    uint32_t ramp;        /* share of its weight that it gets: 1 to LBX_RAMP_FULL */
+    uint32_t held;        /* the error ends by a good health check only */
     uint64_t error_at_us; /* 0: no failed request since the last good one */
     uint64_t retry_us;    /* how long an error lasts */
+    uint64_t drain_at_us; /* when draining began; 0: it does not drain */
     uint32_t retries;
     uint32_t in_flight;
     uint64_t elected;

@@ -110,24 +110,41 @@ static int known_route(const struct lbx_hint_ask *ask, const char *route)
     return has_route(k->set, k->cr, route);
 }
 
+static const char *member_name(const struct lbx_hint_ask *ask, uint32_t i)
+{
+    const struct knowledge *k = ask->baton;
+
+    return k->set->member[i].name;
+}
+
+static const char *member_route(const struct lbx_hint_ask *ask, uint32_t i)
+{
+    const struct knowledge *k = ask->baton;
+
+    return k->cr->member_vals[i].route;
+}
+
 static void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
 {
     struct knowledge k = {ask->set, cr};
     struct lbx_hint_ask question = {
         .balancer = ask->set->name,
+        .set = ask->set->ref,
+        .server = ask->set->server,
         .url = ask->url,
         .sticky = cr->vals.sticky,
         .sticky_path = cr->vals.sticky_path,
         .separator = ask->set->separator,
         .semicolon = ask->set->semicolon,
         .known_route = known_route,
+        .n = ask->set->n,
+        .member_name = member_name,
+        .member_route = member_route,
         .baton = &k,
     };
 
     ask->hinted = 1;
-    if (*cr->vals.sticky) {
-        core_seam_run_hint(ask->r, &question, &ask->hint);
-    }
+    core_seam_run_hint(ask->r, &question, &ask->hint);
 }
 
 /* ------------------------------------------------------------------ */
@@ -143,6 +160,8 @@ static void take_down(struct core_choice *out, const struct core_ask *ask,
     out->method = cr->method;
     out->admin = v->admin;
     out->route = apr_pstrdup(ask->r->pool, v->route);
+    out->sticky_name = apr_pstrdup(ask->r->pool, cr->vals.sticky);
+    out->sticky_path = apr_pstrdup(ask->r->pool, cr->vals.sticky_path);
     atomic_fetch_add_explicit(&m->rec->elected, 1, memory_order_relaxed);
 }
 
@@ -165,23 +184,46 @@ static void take_elected(struct core_choice *out, const struct core_ask *ask,
     take_down(out, ask, cr, m, why);
 }
 
+/* The member that the hint means, or the one that stands in for it by redirect=.
+ * <known>: there is such a member, usable or not.  <own>: it is the one meant. */
+static struct core_member *by_hint(struct core_ask *ask, const struct core_roster *cr, int *known,
+                                   int *own)
+{
+    const struct lbx_hint *hint = &ask->hint;
+    struct core_member *m = NULL;
+
+    *known = *own = 0;
+    if (hint->has_member && hint->member < ask->set->n) {
+        const struct lbx_member_vals *v = &cr->member_vals[hint->member];
+
+        m = &ask->set->member[hint->member];
+        *known = *own = 1;
+        if (serves_session(ask, m)) {
+            return m;
+        }
+        *own = 0;
+        return *v->redirect ? by_route(ask, cr, v->redirect) : NULL;
+    }
+    if (hint->route && *hint->route) {
+        *known = has_route(ask->set, cr, hint->route);
+        m = by_route(ask, cr, hint->route);
+        *own = m && !strcmp(cr->member_vals[m->index].route, hint->route);
+    }
+    return m;
+}
+
 /* 1: chosen, 0: the session has no member that can be used. */
 static int choose_by_session(struct core_ask *ask, const struct core_roster *cr,
                              struct core_choice *out)
 {
-    struct core_member *m;
+    int known, own;
+    struct core_member *m = by_hint(ask, cr, &known, &own);
 
-    if (!ask->hint.route || !*ask->hint.route) {
-        return 0;
-    }
-    m = by_route(ask, cr, ask->hint.route);
     if (!m) {
-        out->pinned = cr->vals.nofailover && has_route(ask->set, cr, ask->hint.route);
+        out->pinned = cr->vals.nofailover && known;
         return 0;
     }
-    take_elected(out, ask, cr, m,
-                 strcmp(cr->member_vals[m->index].route, ask->hint.route) ? LBX_WHY_REDIRECT
-                                                                          : LBX_WHY_ROUTE);
+    take_elected(out, ask, cr, m, own ? LBX_WHY_ROUTE : LBX_WHY_REDIRECT);
     if (!cr->method) {
         core_lbmethod_req_elected(ask->set, ask->balancer, m, cr->vals.method);
     }
@@ -314,7 +356,7 @@ static int nobody(const struct core_ask *ask, const struct core_choice *c, uint6
     if (c->pinned) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r,
                       LBXNO(0160) "%s: All workers are in error state for route (%s)", name,
-                      ask->hint.route);
+                      ask->hint.route ? ask->hint.route : "");
     } else if (!ask->set->n) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r, LBXNO(0161) "%s: No workers in balancer",
                       name);

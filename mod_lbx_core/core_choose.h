@@ -33,12 +33,14 @@ struct core_choice {
     enum lbx_why why;
     const struct lbx_method *method; /* NULL: a foreign provider's choice */
     struct lbx_charge charge;
-    uint32_t admin;    /* enum lbx_admin of the member when it was chosen */
-    const char *route; /* of the member, in r->pool */
-    unsigned more;     /* attempts that may follow this one, by maxattempts */
-    int sticky;        /* the balancer has stickysession= */
-    int pinned;        /* nofailover: the session is not moved */
-    int again;         /* the request has been at this member */
+    uint32_t admin;          /* enum lbx_admin of the member when it was chosen */
+    const char *route;       /* of the member, in r->pool */
+    const char *sticky_name; /* stickysession=, in r->pool; "" without */
+    const char *sticky_path;
+    unsigned more; /* attempts that may follow this one, by maxattempts */
+    int sticky;    /* the balancer has stickysession= */
+    int pinned;    /* nofailover: the session is not moved */
+    int again;     /* the request has been at this member */
 };
 
 /* Choose and reserve.  OK, or HTTP_SERVICE_UNAVAILABLE after logging why.

@@ -33,6 +33,7 @@ struct own_conf {
     apr_array_header_t *balancers; /* proxy_balancer, by value, before the merge */
     apr_array_header_t *told;      /* struct core_told */
     apr_hash_t *rules;             /* "balancer://name" -> struct core_rules */
+    apr_hash_t *params;            /* "balancer\nmember" -> apr_table_t */
 };
 
 void *core_conf_create_server(apr_pool_t *p, server_rec *s)
@@ -42,6 +43,7 @@ void *core_conf_create_server(apr_pool_t *p, server_rec *s)
     own->s = s;
     own->told = apr_array_make(p, 4, sizeof(struct core_told));
     own->rules = apr_hash_make(p);
+    own->params = apr_hash_make(p);
     return own;
 }
 
@@ -82,6 +84,13 @@ apr_hash_t *core_conf_rules(server_rec *s)
     struct own_conf *own = ap_get_module_config(s->module_config, &lbx_core_module);
 
     return own->rules;
+}
+
+apr_hash_t *core_conf_params(server_rec *s)
+{
+    struct own_conf *own = ap_get_module_config(s->module_config, &lbx_core_module);
+
+    return own->params;
 }
 
 static const proxy_balancer *find_balancer(const apr_array_header_t *balancers, const char *name)
@@ -150,8 +159,20 @@ static void read_set_conf(apr_pool_t *p, struct core_set *set, const proxy_balan
     apr_cpystrn(set->conf.sticky_path, s->sticky_path, sizeof(set->conf.sticky_path));
 }
 
+/* What the main server says of the member, and what the virtual host says over it. */
+static apr_table_t *params_of(apr_pool_t *p, const struct core_member *m, server_rec *main)
+{
+    apr_table_t *theirs = core_told_params(p, main, m->set->name, m->name);
+    apr_table_t *own = core_told_params(p, m->set->server, m->set->name, m->name);
+    apr_table_t *both = apr_table_copy(p, theirs);
+
+    apr_table_overlap(both, own, APR_OVERLAP_TABLES_SET);
+    return both;
+}
+
 static void read_member_conf(struct core_member *m, server_rec *main, const proxy_worker_shared *s)
 {
+    const char *maxconn = apr_table_get(m->params, "maxconn");
     int weight = core_told_weight(m->set->server, m->set->name, m->name);
 
     apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
@@ -163,6 +184,7 @@ static void read_member_conf(struct core_member *m, server_rec *main, const prox
     weight = weight < 0 ? core_told_weight(main, m->set->name, m->name) : weight;
     m->conf.weight = (uint32_t)(weight > 0 ? weight : s->lbfactor);
     m->conf.lbset = (uint32_t)s->lbset;
+    m->conf.maxconn = maxconn ? (uint32_t)apr_atoi64(maxconn) : 0;
     m->conf.admin = s->status & LBX_ADMIN_ALL;
     apr_cpystrn(m->conf.route, s->route, sizeof(m->conf.route));
     apr_cpystrn(m->conf.redirect, s->redirect, sizeof(m->conf.redirect));
@@ -204,6 +226,7 @@ static void make_members(apr_pool_t *p, struct core_set *set, server_rec *main)
         m->pub = APR_ARRAY_IDX(b->workers, i, proxy_worker *);
         m->name = ap_proxy_worker_name(p, m->pub);
         m->transport = make_transport(p, m->pub, b);
+        m->params = params_of(p, m, main);
         read_member_conf(m, main, m->pub->s);
     }
 }

@@ -41,6 +41,7 @@ struct core_member {
 
     uint64_t retry_us;
     struct lbx_member_vals conf; /* as the file has it */
+    const apr_table_t *params;   /* key=value that mod_proxy does not know */
     uint32_t health;             /* with which a new member begins (status=+C) */
     uint32_t in_error;           /* ... and an error that the first request ends (status=+E) */
     uint32_t shown;              /* status letters without effect: G and F */
@@ -93,6 +94,9 @@ apr_array_header_t *core_conf_told(server_rec *s);
 
 /* Likewise the rules: "balancer://name" -> struct core_rules. */
 apr_hash_t *core_conf_rules(server_rec *s);
+
+/* Likewise parameters of members: "balancer\nmember" -> apr_table_t. */
+apr_hash_t *core_conf_params(server_rec *s);
 
 /* create_server_config, merge_server_config: remember what each virtual host
  * said itself, before mod_proxy merges the main server into it. */

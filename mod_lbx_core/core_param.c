@@ -14,6 +14,7 @@
 #include "ap_provider.h"
 #include "apr_strings.h"
 
+#include "core_seam.h"
 #include "core_told.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -205,17 +206,55 @@ const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args)
 /* ------------------------------------------------------------------ */
 /* Parameters of members that mod_proxy does not know                   */
 
+/* Core's own: maxconn=. */
+static int own_param(const struct lbx_param *param, apr_pool_t *p, const char **error)
+{
+    char *end;
+    apr_int64_t n;
+
+    if (ap_cstr_casecmp(param->key, "maxconn")) {
+        return DECLINED;
+    }
+    n = apr_strtoi64(param->value, &end, 10);
+    if (end == param->value || *end || n < 0 || n > LBX_MAXCONN_MAX) {
+        *error = apr_psprintf(p, "maxconn=%s: must be a whole number from 0 (no limit) to %d",
+                              param->value, LBX_MAXCONN_MAX);
+    }
+    return DONE;
+}
+
+const char *core_param_check(apr_pool_t *p, server_rec *s, const struct lbx_param *param)
+{
+    const char *error = NULL;
+
+    if (own_param(param, p, &error) == DONE
+        || core_seam_run_member_param(p, s, param, &error) == DONE) {
+        return error;
+    }
+    if (!ap_cstr_casecmpn(param->key, "hc", 2)) {
+        return apr_psprintf(p, "%s=%s: health checks need mod_lbx_hcheck, which is not loaded",
+                            param->key, param->value);
+    }
+    return apr_psprintf(p, "unknown Worker parameter %s=%s", param->key, param->value);
+}
+
+/* mod_proxy asks for each parameter of a worker that it does not know. */
 static const char *set_worker_hc_param(apr_pool_t *p, server_rec *s, proxy_worker *worker,
                                        const char *key, const char *val, void *ctx)
 {
-    (void)s;
-    (void)worker;
+    struct lbx_param param = {
+        .balancer = worker && worker->balancer ? worker->balancer->s->name : NULL,
+        .member = worker ? ap_proxy_worker_name(p, worker) : NULL,
+        .key = key,
+        .value = val,
+    };
+    const char *error = core_param_check(p, s, &param);
+
     (void)ctx;
-    if (!ap_cstr_casecmpn(key, "hc", 2)) {
-        return apr_psprintf(p, "%s=%s: health checks need mod_lbx_hcheck, which is not loaded", key,
-                            val);
+    if (!error && param.balancer) {
+        apr_table_set(core_told_params(p, s, param.balancer, param.member), key, val);
     }
-    return apr_psprintf(p, "unknown Worker parameter %s=%s", key, val);
+    return error;
 }
 
 void core_param_register(void)

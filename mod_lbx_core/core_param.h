@@ -35,6 +35,10 @@ const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args);
         AP_INIT_RAW_ARGS("<Proxy", core_param_values, (void *)1, RSRC_CONF,                        \
                          "Container for what is said about a URL")
 
+/* Is the parameter one that core or a sibling knows, with a value that it takes?
+ * NULL, or what is wrong with it.  Any process. */
+const char *core_param_check(apr_pool_t *p, server_rec *s, const struct lbx_param *param);
+
 /* Offer the optional function by which mod_proxy asks for parameters of members
  * that it does not know.  register_hooks. */
 void core_param_register(void);

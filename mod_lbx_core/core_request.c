@@ -15,6 +15,7 @@
 #include "core_queue.h"
 #include "core_response.h"
 #include "core_roster.h"
+#include "core_seam.h"
 #include "core_store.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -149,6 +150,28 @@ static void tell_result(request_rec *r, const struct core_request *req)
     }
 }
 
+/* Tell the siblings who it is. */
+static void announce_choice(request_rec *r, struct core_request *req)
+{
+    const struct core_choice *c = &req->choice;
+
+    req->decision = (struct lbx_decision){
+        .balancer = req->ask.set->name,
+        .set = req->ask.set->ref,
+        .member = c->m->ref,
+        .name = c->m->name,
+        .route = c->route,
+        .index = c->m->index,
+        .why = c->why,
+        .attempt = req->ask.attempts + 1,
+        .hint = &req->ask.hint,
+        .sticky = c->sticky_name,
+        .sticky_path = c->sticky_path,
+        .server = req->ask.set->server,
+    };
+    core_seam_run_decided(r, &req->decision);
+}
+
 /* Choose a member and point the request at it. */
 static int go_to_member(request_rec *r, struct core_request *req, char **url)
 {
@@ -161,6 +184,7 @@ static int go_to_member(request_rec *r, struct core_request *req, char **url)
     }
     req->chosen = 1;
     tell_environment(r, req);
+    announce_choice(r, req);
     return rewrite(r, req, url);
 }
 
@@ -265,11 +289,11 @@ static int is_error(const struct core_request *req, enum lbx_outcome outcome)
 }
 
 static void log_attempt(request_rec *r, const struct core_request *req, enum lbx_outcome outcome,
-                        int out, long ms)
+                        const struct lbx_report *report, long ms)
 {
     const struct core_member *m = req->choice.m;
     const char *cause = *req->attempt.cause ? req->attempt.cause : "";
-    int level = out ? APLOG_ERR : outcome == LBX_OUT_STALE ? APLOG_INFO : APLOG_WARNING;
+    int level = report->out ? APLOG_ERR : outcome == LBX_OUT_STALE ? APLOG_INFO : APLOG_WARNING;
 
     if (outcome == LBX_OUT_STATUS) {
         cause = apr_itoa(r->pool, req->status);
@@ -278,10 +302,10 @@ static void log_attempt(request_rec *r, const struct core_request *req, enum lbx
                   LBXNO(0182) "%s: attempt %u at %s ended after %ldms: %s %s; %s%s", m->set->name,
                   req->ask.attempts, m->name, ms, lbx_outcome_name(outcome), cause,
                   lbx_verdict_text(req->verdict),
-                  out ? apr_psprintf(r->pool, "; disabling worker for (%s:%hu) for %lus",
-                                     m->transport->s->hostname_ex, m->transport->s->port,
-                                     (unsigned long)(m->retry_us / APR_USEC_PER_SEC))
-                      : "");
+                  report->out ? apr_psprintf(r->pool, "; disabling worker for (%s:%hu) for %lus",
+                                             m->transport->s->hostname_ex, m->transport->s->port,
+                                             report->out_s)
+                              : "");
 }
 
 static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int rc)
@@ -298,10 +322,9 @@ static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int
     return lbx_attempt_outcome(facts);
 }
 
-/* What became of the attempt, for log lines and log formats.  <out>: it took the
- * member out. */
-static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome outcome, int out,
-                      long ms)
+/* What became of the attempt, for log lines and log formats. */
+static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
+                      const struct lbx_report *report, long ms)
 {
     const char *what = lbx_outcome_name(outcome);
 
@@ -314,12 +337,66 @@ static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome
         req->stale_tries++;
     }
     if (outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT) {
-        log_attempt(r, req, outcome, out, ms);
+        log_attempt(r, req, outcome, report, ms);
     }
 }
 
 /* The stock's rules on answers, for those that the client will not see. */
 static void judge_unseen(request_rec *r, const struct core_request *req, enum lbx_outcome outcome);
+
+static void count(struct core_request *req, const struct lbx_report *report)
+{
+    struct lbx_seg_tally *t = &req->choice.m->rec->tally;
+    uint64_t head = report->head_us ? report->head_us - report->started_us : 0;
+    unsigned bucket = 0;
+
+    atomic_fetch_add_explicit(&t->outcome[report->outcome], 1, memory_order_relaxed);
+    if (!report->head_us) {
+        return;
+    }
+    while (head > lbx_latency_bound(bucket)) {
+        bucket++;
+    }
+    atomic_fetch_add_explicit(&t->latency[bucket], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->latency_us, head, memory_order_relaxed);
+    if (report->outcome == LBX_OUT_ANSWERED || report->outcome == LBX_OUT_STATUS
+        || report->outcome == LBX_OUT_CUT) {
+        unsigned class = (unsigned)report->status / 100;
+
+        atomic_fetch_add_explicit(&t->status[class < LBX_CLASS_N ? class : 0], 1,
+                                  memory_order_relaxed);
+    }
+}
+
+/* Count the attempt, and let it have its consequences for the member: those that
+ * a sibling draws, else the stock's. */
+static void judge(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
+                  struct lbx_report *report)
+{
+    const struct core_member *m = req->choice.m;
+
+    *report = (struct lbx_report){
+        .r = r,
+        .set = m->set->ref,
+        .member = m->ref,
+        .index = m->index,
+        .balancer = m->set->name,
+        .name = m->name,
+        .outcome = outcome,
+        .status = outcome == LBX_OUT_ANSWERED || outcome == LBX_OUT_STATUS ? req->status : 0,
+        .cause = req->attempt.cause,
+        .started_us = (uint64_t)req->attempt.started,
+        .head_us = (uint64_t)req->attempt.head,
+        .ended_us = (uint64_t)apr_time_now(),
+        .error = is_error(req, outcome),
+        .ignore_errors = (req->choice.admin & LBX_ADMIN_IGNORE_ERRORS) != 0,
+    };
+    count(req, report);
+    if (core_seam_run_outcome(report) != DONE && report->error) {
+        report->out = core_choose_req_failed(&req->choice, report->ended_us);
+        report->out_s = (unsigned long)(m->retry_us / APR_USEC_PER_SEC);
+    }
+}
 
 /* One attempt at the present member, by whichever module speaks its scheme. */
 static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *conf, char *url,
@@ -368,6 +445,7 @@ static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_c
     atomic_fetch_add(&req->ask.set->rec->failovers, 1);
     ap_proxy_initialize_worker(req->choice.m->transport, r->server, conf->pool);
     tell_environment(r, req);
+    announce_choice(r, req);
     return rewrite(r, req, url) == OK;
 }
 
@@ -399,19 +477,20 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
     }
     core_attempt_req_save(r, &req->saved);
     do {
-        int out;
+        struct lbx_report report;
         long ms;
 
         rc = attempt(r, req, conf, url, proxyname, proxyport);
         ms = (long)((apr_time_now() - req->attempt.started) / 1000);
         outcome = outcome_of(r, req, rc);
         core_request_req_member_done(req);
-        out = is_error(req, outcome)
-              && core_choose_req_failed(&req->choice, (uint64_t)apr_time_now());
+        judge(r, req, outcome, &report);
         again = outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT
                 && (req->has_next || core_request_req_another(r, req, outcome));
-        take_note(r, req, outcome, out, ms);
+        take_note(r, req, outcome, &report, ms);
         if (again) {
+            atomic_fetch_add_explicit(&req->choice.m->rec->tally.retried[outcome], 1,
+                                      memory_order_relaxed);
             judge_unseen(r, req, outcome);
             again = turn_to_next(r, req, conf, outcome, &url);
         }

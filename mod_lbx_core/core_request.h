@@ -27,18 +27,19 @@ struct core_request {
     struct core_attempt attempt; /* the present one */
     struct core_attempt_saved saved;
     struct core_replay *replay;
-    enum lbx_verdict verdict; /* on the present attempt */
-    int chosen;               /* <choice> holds a reservation */
-    int has_next;             /* <next> holds one */
-    int retrying;             /* counted as a repetition */
-    int inside;               /* the real scheme handler runs: ours steps aside */
-    int status;               /* of the answer to the present attempt */
-    unsigned stale_tries;     /* attempts that a stale connection ended */
-    unsigned repeats;         /* attempts at a member where the request had been */
-    const char *path;         /* of the balancer's URL: "/path?query" */
-    const char *tries;        /* LBX_TRIES */
-    apr_off_t bytes;          /* of this attempt's answer; core_response counts */
-    apr_time_t waited;        /* for a member, microseconds */
+    struct lbx_decision decision; /* <choice> as siblings see it */
+    enum lbx_verdict verdict;     /* on the present attempt */
+    int chosen;                   /* <choice> holds a reservation */
+    int has_next;                 /* <next> holds one */
+    int retrying;                 /* counted as a repetition */
+    int inside;                   /* the real scheme handler runs: ours steps aside */
+    int status;                   /* of the answer to the present attempt */
+    unsigned stale_tries;         /* attempts that a stale connection ended */
+    unsigned repeats;             /* attempts at a member where the request had been */
+    const char *path;             /* of the balancer's URL: "/path?query" */
+    const char *tries;            /* LBX_TRIES */
+    apr_off_t bytes;              /* of this attempt's answer; core_response counts */
+    apr_time_t waited;            /* for a member, microseconds */
 };
 
 int core_request_canon(request_rec *r, char *url);

@@ -12,6 +12,7 @@
  */
 #include "core_response.h"
 
+#include "core_seam.h"
 #include "http_protocol.h"
 #include "util_filter.h"
 
@@ -64,6 +65,7 @@ static int hold_back(request_rec *r, struct core_request *req, const apr_bucket_
         return 1;
     }
     facts->answering = 1;
+    core_seam_run_response(r, &req->decision);
     return 0;
 }
 

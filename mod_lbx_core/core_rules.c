@@ -182,30 +182,10 @@ static void copy_rule(enum core_rule row, struct lbx_retry_rules *to,
     }
 }
 
-/* The balancer that the directive is about; takes it from *args if it stands there. */
-static const char *balancer_of(cmd_parms *cmd, const char **args)
-{
-    const char *rest = *args;
-    const char *word = next_word(cmd, &rest);
-    char *name;
-
-    if (!ap_cstr_casecmpn(word, "balancer://", 11)) {
-        *args = rest;
-    } else {
-        word = cmd->path;
-    }
-    if (!word || ap_cstr_casecmpn(word, "balancer://", 11)) {
-        return NULL;
-    }
-    name = apr_pstrndup(cmd->pool, word, 11 + strcspn(word + 11, "/"));
-    ap_str_tolower(name);
-    return name;
-}
-
 const char *core_rules_command(cmd_parms *cmd, void *dconf, const char *args)
 {
     enum core_rule row = (enum core_rule)(uintptr_t)cmd->info;
-    const char *balancer = balancer_of(cmd, &args);
+    const char *balancer = lbx_directive_balancer(cmd, &args);
     apr_hash_t *all = core_conf_rules(cmd->server);
     struct core_rules *r;
 

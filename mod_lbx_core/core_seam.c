@@ -19,6 +19,40 @@ APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_hint,
                                      struct lbx_hint *hint),
                                     (r, ask, hint), OK, DECLINED)
 
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_member_param,
+                                    (apr_pool_t * p, server_rec *s, const struct lbx_param *param,
+                                     const char **error),
+                                    (p, s, param, error), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_decided,
+                                    (request_rec * r, const struct lbx_decision *decision),
+                                    (r, decision), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_response,
+                                    (request_rec * r, const struct lbx_decision *decision),
+                                    (r, decision), OK, DECLINED)
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_outcome, (struct lbx_report * report),
+                                    (report), OK, DECLINED)
+
+int core_seam_run_member_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param,
+                               const char **error)
+{
+    return lbx_run_lbx_member_param(p, s, param, error);
+}
+
+int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision)
+{
+    return lbx_run_lbx_decided(r, decision);
+}
+
+int core_seam_run_response(request_rec *r, const struct lbx_decision *decision)
+{
+    return lbx_run_lbx_response(r, decision);
+}
+
+int core_seam_run_outcome(struct lbx_report *report)
+{
+    return lbx_run_lbx_outcome(report);
+}
+
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint)
 {
     return lbx_run_lbx_hint(r, ask, hint);
@@ -44,18 +78,88 @@ static int lbx_seam_version(void)
 }
 
 /* ------------------------------------------------------------------ */
+/* For the checker, and memory for siblings                             */
+
+/* The balancer of a member's record, to tell its users that something changed. */
+static void announce(const struct lbx_seg_member *m)
+{
+    struct lbx_seg_set *set = lbx_store_set(core_store(), m->set);
+
+    if (set) {
+        atomic_fetch_add(&set->epoch, 1);
+    }
+}
+
+static int lbx_health_set(struct lbx_ref member, uint32_t health, uint32_t ramp)
+{
+    struct lbx_seg_member *m = lbx_store_member(core_store(), member);
+    uint32_t before, ramp_before;
+
+    if (!m) {
+        return 0;
+    }
+    before = atomic_exchange(&m->health, health);
+    ramp_before = atomic_exchange(&m->ramp, ramp);
+    if (before != health || ramp_before != ramp) {
+        announce(m);
+    }
+    return 1;
+}
+
+static int lbx_error_set(struct lbx_ref member, uint64_t at_us, int held)
+{
+    struct lbx_seg_member *m = lbx_store_member(core_store(), member);
+    uint64_t before;
+
+    if (!m) {
+        return 0;
+    }
+    if (held) {
+        atomic_store(&m->held, 1);
+    }
+    before = atomic_exchange(&m->error_at_us, at_us);
+    if (!held) {
+        atomic_store(&m->held, 0);
+    }
+    if (!before == !at_us) {
+        return 0;
+    }
+    announce(m);
+    return 1;
+}
+
+static void *lbx_space_of_set(struct lbx_ref ref, enum lbx_space whose)
+{
+    struct lbx_seg_set *set = lbx_store_set(core_store(), ref);
+
+    return !set ? NULL : whose == LBX_SPACE_STICKY ? set->sticky : set->hcheck;
+}
+
+static void *lbx_space_of_member(struct lbx_ref ref, enum lbx_space whose)
+{
+    struct lbx_seg_member *m = lbx_store_member(core_store(), ref);
+
+    return !m ? NULL : whose == LBX_SPACE_STICKY ? m->sticky : m->hcheck;
+}
+
+/* ------------------------------------------------------------------ */
 /* Snapshot                                                             */
 
 static void describe_member(struct lbx_member_info *info, const struct core_member *m,
                             uint64_t now_us)
 {
-    struct lbx_ask ask = {.now_us = now_us};
+    struct lbx_ask ask = {.now_us = now_us, .count = 1};
 
     info->name = m->name;
     info->scheme = m->transport->s->scheme;
     info->host = m->transport->s->hostname_ex;
     info->port = m->transport->s->port;
+    info->uds = *m->transport->s->uds_path ? m->transport->s->uds_path : NULL;
+    info->worker = m->pub;
+    info->params = m->params;
+    info->added = (int)m->rec->added;
     core_store_view(m, &info->view);
+    lbx_store_tally(m->rec, &info->tally);
     info->inelig = lbx_eligible(&info->view, m->index, &ask);
 }
 
@@ -68,6 +172,11 @@ static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct 
     info->name = set->name;
     info->scope = set->scope;
     info->nonce = apr_pstrdup(p, set->rec->nonce);
+    info->server = set->server;
+    info->balancer = set->balancer;
+    info->separator = set->separator;
+    info->semicolon = set->semicolon;
+    info->forcerecovery = set->forcerecovery;
     lbx_set_vals_read(set->rec, &info->run);
     info->conf = set->conf;
     info->known_method = lbx_method_find(info->run.method) != NULL;
@@ -75,6 +184,9 @@ static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct 
     info->failovers = set->rec->failovers;
     info->refused = set->rec->refused;
     info->recoveries = set->rec->recoveries;
+    info->queued = set->rec->queued;
+    info->queue_us = set->rec->queue_us;
+    info->overdue = set->rec->overdue;
     info->growth = set->growth;
     info->n = set->n;
     info->member = member;
@@ -306,4 +418,8 @@ void core_seam_register(void)
     APR_REGISTER_OPTIONAL_FN(lbx_seam_version);
     APR_REGISTER_OPTIONAL_FN(lbx_snapshot);
     APR_REGISTER_OPTIONAL_FN(lbx_apply);
+    APR_REGISTER_OPTIONAL_FN(lbx_health_set);
+    APR_REGISTER_OPTIONAL_FN(lbx_error_set);
+    APR_REGISTER_OPTIONAL_FN(lbx_space_of_set);
+    APR_REGISTER_OPTIONAL_FN(lbx_space_of_member);
 }

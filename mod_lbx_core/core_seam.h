@@ -18,6 +18,13 @@ void core_seam_boot_check(const struct core_gen *gen);
 /* Ask the siblings where the client belongs. */
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint);
 
+/* Run the siblings' hooks of these names. */
+int core_seam_run_member_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param,
+                               const char **error);
+int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision);
+int core_seam_run_response(request_rec *r, const struct lbx_decision *decision);
+int core_seam_run_outcome(struct lbx_report *report);
+
 /* Why nobody can be chosen, for a log line: "http://a: in error, http://b: disabled". */
 const char *core_seam_why_none(apr_pool_t *p, const struct core_set *set, uint64_t now_us);
 

@@ -27,9 +27,9 @@ APLOG_USE_MODULE(lbx_core);
 
 /* What survives the module's reload.  Another layout has another key: state of
  * an earlier major version is left alone, not misread. */
-#define RETAINED_KEY "mod_lbx_core segments 1"
+#define RETAINED_KEY "mod_lbx_core segments 2"
 
-LBX_STATIC(LBX_SEG_MAJOR == 1, "RETAINED_KEY names the layout's major version");
+LBX_STATIC(LBX_SEG_MAJOR == 2, "RETAINED_KEY names the layout's major version");
 
 struct retained {
     struct lbx_store store;

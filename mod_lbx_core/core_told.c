@@ -153,6 +153,20 @@ void core_told_method(cmd_parms *cmd, const char *balancer)
     APR_ARRAY_PUSH(core_conf_told(cmd->server), struct core_told) = told;
 }
 
+apr_table_t *core_told_params(apr_pool_t *p, server_rec *s, const char *balancer,
+                              const char *member)
+{
+    apr_hash_t *all = core_conf_params(s);
+    const char *key = apr_pstrcat(p, balancer, "\n", member, NULL);
+    apr_table_t *params = apr_hash_get(all, key, APR_HASH_KEY_STRING);
+
+    if (!params) {
+        params = apr_table_make(p, 4);
+        apr_hash_set(all, key, APR_HASH_KEY_STRING, params);
+    }
+    return params;
+}
+
 int core_told_weight(server_rec *s, const char *balancer, const char *member)
 {
     const apr_array_header_t *told = core_conf_told(s);

@@ -34,6 +34,11 @@ void core_told_reset(void);
 /* The name of the balancer in <text>, lower case, without a path, or NULL. */
 const char *core_told_balancer(apr_pool_t *p, const char *text);
 
+/* The key=value of a member that mod_proxy does not know, as <s> gives them: made
+ * at the first call, while the configuration is read. */
+apr_table_t *core_told_params(apr_pool_t *p, server_rec *s, const char *balancer,
+                              const char *member);
+
 /* The factor of a member as <s> gives it, in hundredths; 0: it gives none; -1: it
  * does not speak of the member. */
 int core_told_weight(server_rec *s, const char *balancer, const char *member);

@@ -12,7 +12,8 @@ int lbx_error_over(const struct lbx_member_view *v, uint64_t now_us)
     if (!v->error_at_us || v->run.admin & LBX_ADMIN_STOPPED) {
         return 0;
     }
-    return v->run.admin & LBX_ADMIN_IGNORE_ERRORS || now_us > v->error_at_us + v->retry_us;
+    return v->run.admin & LBX_ADMIN_IGNORE_ERRORS
+           || (!v->held && now_us > v->error_at_us + v->retry_us);
 }
 
 uint64_t lbx_error_ends(const struct lbx_member_view *v)
@@ -20,7 +21,7 @@ uint64_t lbx_error_ends(const struct lbx_member_view *v)
     if (!v->error_at_us) {
         return 0;
     }
-    return v->run.admin & LBX_ADMIN_STOPPED ? UINT64_MAX : v->error_at_us + v->retry_us;
+    return v->run.admin & LBX_ADMIN_STOPPED || v->held ? UINT64_MAX : v->error_at_us + v->retry_us;
 }
 
 static int was_tried(const struct lbx_ask *ask, uint32_t index)
@@ -57,7 +58,11 @@ enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
     if (v->run.admin & LBX_ADMIN_DRAIN && !ask->sticky) {
         return LBX_IN_DRAIN;
     }
-    return was_tried(ask, index) ? LBX_IN_TRIED : LBX_ELIGIBLE;
+    if (was_tried(ask, index)) {
+        return LBX_IN_TRIED;
+    }
+    return ask->count && v->run.maxconn && v->in_flight >= v->run.maxconn ? LBX_IN_FULL
+                                                                          : LBX_ELIGIBLE;
 }
 
 const char *lbx_inelig_text(enum lbx_inelig why)
@@ -67,7 +72,7 @@ const char *lbx_inelig_text(enum lbx_inelig why)
         [LBX_IN_STOPPED] = "stopped",     [LBX_IN_DISABLED] = "disabled",
         [LBX_IN_SHUTDOWN] = "shut down",  [LBX_IN_HCFAILED] = "failed its health check",
         [LBX_IN_ERROR] = "in error",      [LBX_IN_DRAIN] = "draining",
-        [LBX_IN_TRIED] = "already tried",
+        [LBX_IN_TRIED] = "already tried", [LBX_IN_FULL] = "full",
     };
 
     return why < LBX_INELIG_N && text[why] ? text[why] : "unknown";

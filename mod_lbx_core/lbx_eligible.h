@@ -16,6 +16,7 @@
 struct lbx_ask {
     uint64_t now_us;
     int sticky;            /* the request belongs to the member: draining is no obstacle */
+    int count;             /* mind maxconn=, too: not for rosters, which outlive a count */
     const uint32_t *tried; /* bit i: the request has been at member i; NULL: nowhere yet */
 };
 

@@ -11,21 +11,7 @@
 #ifndef LBX_RETRY_H
 #define LBX_RETRY_H
 
-#include <stdint.h>
-
-/* What became of an attempt.  The order is that of LBXRetryOn's words. */
-enum lbx_outcome {
-    LBX_OUT_ANSWERED = 0, /* an answer that the client gets */
-    LBX_OUT_CONNECT,      /* no connection: refused, unreachable, TLS */
-    LBX_OUT_STALE,        /* a reused connection was closed before any byte came */
-    LBX_OUT_RESET,        /* closed before the head of the answer was complete */
-    LBX_OUT_TIMEOUT,      /* no head in time */
-    LBX_OUT_STATUS,       /* an answer with a listed status, of which nothing was sent */
-    LBX_OUT_FAILED,       /* the transport gave up for reasons of its own */
-    LBX_OUT_CUT,          /* broke off after the client had got the beginning */
-    LBX_OUT_CLIENT,       /* the client has gone */
-    LBX_OUTCOME_N
-};
+#include "lbx_types.h"
 
 /* For configuration, log lines and LBX_TRIES; never NULL. */
 const char *lbx_outcome_name(enum lbx_outcome o);

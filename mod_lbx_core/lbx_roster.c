@@ -68,7 +68,9 @@ uint64_t lbx_roster_plan(const struct lbx_roster_in *in, const struct lbx_ask *a
 {
     lbx_tier_select(in->view, in->n, ask, chosen, tier);
     for (uint32_t i = 0; i < tier->n; i++) {
-        weights[i] = in->view[chosen[i]].run.weight;
+        const struct lbx_member_view *v = &in->view[chosen[i]];
+
+        weights[i] = (uint32_t)((uint64_t)v->run.weight * v->ramp / LBX_RAMP_FULL);
         if (!weights[i]) {
             weights[i] = 1; /* a share too small to say; never a division by zero */
         }

@@ -25,7 +25,7 @@
 
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
-    LBX_SEG_MAJOR = 1, /* another major is never adopted */
+    LBX_SEG_MAJOR = 2, /* another major is never adopted */
     LBX_SEG_MINOR = 0, /* fields taken from reserved space */
     LBX_LINE = 64
 };
@@ -60,6 +60,15 @@ struct lbx_seg_head {
     LBX_ALIGNED _Atomic uint32_t children_high; /* slots above were never used */
 };
 
+/* struct lbx_tally as requests write it. */
+struct lbx_seg_tally {
+    _Atomic uint64_t outcome[LBX_OUTCOME_N];
+    _Atomic uint64_t retried[LBX_OUTCOME_N];
+    _Atomic uint64_t status[LBX_CLASS_N];
+    _Atomic uint64_t latency[LBX_LATENCY_N];
+    _Atomic uint64_t latency_us;
+};
+
 enum lbx_life { LBX_FREE = 0, LBX_LIVE, LBX_RETIRED };
 
 /* A balancer. */
@@ -91,6 +100,13 @@ struct lbx_seg_set {
     _Atomic uint64_t failovers;
     _Atomic uint64_t refused; /* nobody could be chosen */
     _Atomic uint64_t recoveries;
+    _Atomic uint64_t queued;   /* requests that waited for a member */
+    _Atomic uint64_t queue_us; /* ... how long, together */
+    _Atomic uint64_t overdue;  /* ... in vain: the queue was full, or their time was up */
+
+    /* Kept for the siblings, each writes its own (mod_lbx.h, lbx_space). */
+    LBX_ALIGNED uint8_t sticky[LBX_SPACE_SET];
+    uint8_t hcheck[LBX_SPACE_SET];
 };
 
 /* A member of a balancer. */
@@ -101,20 +117,26 @@ struct lbx_seg_member {
     struct lbx_ref set;
     uint64_t hash;
     char name[LBX_MEMBER_MAX];
+    uint32_t added; /* at run time: the configuration file does not have it */
+    uint32_t added_reserved_;
+    char params[LBX_PARAMS_MAX]; /* ... its "key=value ..." as it was added */
 
     /* Configuration: as in lbx_seg_set. */
     LBX_ALIGNED _Atomic uint32_t vals_gen;
     uint32_t reserved_;
     struct lbx_member_vals vals[2];
     struct lbx_member_vals conf;
+    _Atomic uint64_t drain_at_us; /* when the drain bit was set; 0: it is not */
 
     /* The health checker alone. */
     LBX_ALIGNED _Atomic uint32_t health;
+    _Atomic uint32_t ramp; /* 0 and LBX_RAMP_FULL: its whole weight */
 
     /* Requests, by compare-and-swap: the time of the failure that took the
      * member out, 0 when it is in. */
     LBX_ALIGNED _Atomic uint64_t error_at_us;
     _Atomic uint32_t retries;
+    _Atomic uint32_t held; /* the error ends by a good health check only */
 
     /* Requests, by atomic addition; owned by the balancer's method. */
     LBX_ALIGNED _Atomic int64_t credit; /* byrequests: turns owed to it (> 0) or by it */
@@ -125,6 +147,11 @@ struct lbx_seg_member {
     _Atomic uint64_t sent;
     _Atomic uint64_t received;
     _Atomic uint64_t failures;
+    LBX_ALIGNED struct lbx_seg_tally tally;
+
+    /* Kept for the siblings, each writes its own (mod_lbx.h, lbx_space). */
+    LBX_ALIGNED uint8_t sticky[LBX_SPACE_STICKY_MEMBER];
+    LBX_ALIGNED uint8_t hcheck[LBX_SPACE_HCHECK_MEMBER];
 };
 
 /* One process that serves requests. */
@@ -140,10 +167,12 @@ LBX_STATIC(sizeof(struct lbx_member_vals) == 144, "layout: member values");
 LBX_STATIC(sizeof(struct lbx_set_vals) == 160, "layout: set values");
 LBX_STATIC(offsetof(struct lbx_seg_set, vals_gen) == 512, "layout: set configuration");
 LBX_STATIC(offsetof(struct lbx_seg_set, epoch) == 1024, "layout: set epoch");
-LBX_STATIC(sizeof(struct lbx_seg_set) == 1344, "layout: set");
-LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 576, "layout: member configuration");
-LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1024, "layout: member health");
-LBX_STATIC(sizeof(struct lbx_seg_member) == 1280, "layout: member");
+LBX_STATIC(sizeof(struct lbx_seg_set) == 1856, "layout: set");
+LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 1088, "layout: member configuration");
+LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1536, "layout: member health");
+LBX_STATIC(sizeof(struct lbx_seg_member) == 3328, "layout: member");
+LBX_STATIC(sizeof(struct lbx_seg_tally) == 328, "layout: tally");
+LBX_STATIC(offsetof(struct lbx_seg_member, hcheck) % LBX_LINE == 0, "layout: spaces");
 LBX_STATIC(sizeof(struct lbx_seg_child) == 8, "layout: child");
 
 struct lbx_seg_plan {

@@ -299,7 +299,10 @@ void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct
     out->conf = m->conf;
     out->health = m->health;
     out->retired = m->life != LBX_LIVE;
+    out->ramp = m->ramp ? m->ramp : LBX_RAMP_FULL;
+    out->held = m->held;
     out->error_at_us = m->error_at_us;
+    out->drain_at_us = m->drain_at_us;
     out->retry_us = 0;
     out->retries = m->retries;
     out->in_flight = lbx_store_in_flight(st, ref.slot);
@@ -308,4 +311,19 @@ void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct
     out->received = m->received;
     out->failures = m->failures;
     out->load = m->credit;
+}
+
+void lbx_store_tally(const struct lbx_seg_member *m, struct lbx_tally *out)
+{
+    for (unsigned i = 0; i < LBX_OUTCOME_N; i++) {
+        out->outcome[i] = m->tally.outcome[i];
+        out->retried[i] = m->tally.retried[i];
+    }
+    for (unsigned i = 0; i < LBX_CLASS_N; i++) {
+        out->status[i] = m->tally.status[i];
+    }
+    for (unsigned i = 0; i < LBX_LATENCY_N; i++) {
+        out->latency[i] = m->tally.latency[i];
+    }
+    out->latency_us = m->tally.latency_us;
 }

@@ -80,4 +80,7 @@ void lbx_store_each_member(const struct lbx_store *st,
 void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct lbx_seg_member *m,
                     struct lbx_member_view *out);
 
+/* What a member has done.  The figures are read one by one: they need not agree. */
+void lbx_store_tally(const struct lbx_seg_member *m, struct lbx_tally *out);
+
 #endif

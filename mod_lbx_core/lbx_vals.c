@@ -24,6 +24,7 @@
 const struct lbx_field lbx_member_fields[] = {
     {"loadfactor", LBX_KIND_FACTOR, M(weight), LBX_WEIGHT_MAX, LBX_WEIGHT_MIN, "1..100"},
     {"lbset", LBX_KIND_COUNT, M(lbset), LBX_LBSET_MAX, 0, "0..99"},
+    {"maxconn", LBX_KIND_COUNT, M(maxconn), LBX_MAXCONN_MAX, 0, "0..1000000 (0: no limit)"},
     {"route", LBX_KIND_TEXT, M(route), LBX_ROUTE_MAX, 0, "up to 63 printable characters"},
     {"redirect", LBX_KIND_TEXT, M(redirect), LBX_ROUTE_MAX, 0, "up to 63 printable characters"},
     BIT("ignore-errors", LBX_ADMIN_IGNORE_ERRORS),

@@ -34,7 +34,7 @@ struct lbx_field {
     const char *allowed; /* for messages: "1..100" */
 };
 
-enum { LBX_MEMBER_FIELDS = 11, LBX_SET_FIELDS = 6 };
+enum { LBX_MEMBER_FIELDS = 12, LBX_SET_FIELDS = 6 };
 
 extern const struct lbx_field lbx_member_fields[];
 extern const unsigned lbx_member_fields_n;

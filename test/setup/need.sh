@@ -28,6 +28,7 @@ check  cmd:pkg-config      pkg-config           pkgconf-pkg-config pkgconf-pkg-c
 check  pc:check            check                check-devel        check-devel             check-dev
 check  cmd:nm              binutils             binutils           binutils                binutils
 check  python:pytest       python3-pytest       python3-pytest     python3-pytest          py3-pytest
+check  python:xdist        python3-pytest-xdist python3-pytest-xdist python3-pytest-xdist py3-pytest-xdist
 check  clang-format        clang-format         clang-tools-extra  clang                   clang-extra-tools
 bench  cmd:wrk             wrk                  wrk                wrk                     wrk
 TABLE

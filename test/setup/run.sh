@@ -76,7 +76,10 @@ scenario() {
         echo "0 passed, 0 failed"
         return 0
     fi
-    "${PYTHON:-python3}" -m pytest -q -p no:cacheprovider --tb=short ${T:+-k "$T"} test/scenario
+    # most of a scenario's time is waiting: two at once even on one core
+    workers=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+    [ "$workers" -ge 2 ] || workers=2
+    "${PYTHON:-python3}" -m pytest -q -p no:cacheprovider --tb=short -n "$workers" ${T:+-k "$T"} test/scenario
     result=$?
     [ $result = 5 ] && [ -n "$T" ] && echo "no scenario is named like '$T'" >&2
     return $result

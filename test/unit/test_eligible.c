@@ -27,6 +27,7 @@ static enum lbx_inelig first_reason(const struct lbx_member_view *v, const struc
          LBX_IN_ERROR},
         {(v->run.admin & 0x004) && !ask->sticky, LBX_IN_DRAIN},
         {tried, LBX_IN_TRIED},
+        {ask->count && v->run.maxconn && v->in_flight >= v->run.maxconn, LBX_IN_FULL},
     };
 
     for (unsigned i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
@@ -51,13 +52,15 @@ START_TEST(every_cell)
         for (unsigned b = 0; b < 7; b++) {
             v.run.admin |= word >> b & 1 ? bits[b] : 0;
         }
-        for (unsigned i = 0; i < 2 * 2 * 2 * 2 * 3 * 6; i++) {
+        for (unsigned i = 0; i < 2 * 2 * 2 * 2 * 3 * 6 * 4; i++) {
             uint32_t tried[2] = {~(1u << 5), ~(1u << 7)}; /* everybody else was tried */
             uint32_t index = i & 1 ? 5 : 32 + 7;
             unsigned tried_case = i / 16 % 3;
-            struct lbx_ask ask = {.now_us = now[i / 48 % 6], .sticky = i >> 3 & 1};
+            struct lbx_ask ask = {.now_us = now[i / 48 % 6], .sticky = i >> 3 & 1, .count = 1};
             enum lbx_inelig want, got;
 
+            v.run.maxconn = i / 288 % 4 ? 2 : 0;
+            v.in_flight = i / 288 % 4;
             v.retired = i >> 1 & 1;
             v.health = i >> 2 & 1 ? LBX_HEALTH_FAILED : 0;
             v.error_at_us = index == 5 ? AT : 0;
