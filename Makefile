@@ -99,6 +99,8 @@ setup: need
 demo: NEED = demo
 check: NEED = check
 bench: NEED = bench
+fuzz: NEED = fuzz
+soak: NEED = check
 
 # ---- demo ------------------------------------------------------------------------------
 
@@ -168,6 +170,28 @@ bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules
 	@for b in $(filter build/test/fast/bin/bench_%,$^) $(wildcard test/bench/run.sh); do echo "== $$b" && $$b || exit 1; done
 	@$(if $(wildcard test/bench/run.py),$(PYTHON) test/bench/run.py)
 
+# ---- long runs -------------------------------------------------------------------------
+
+# Each fuzz_<name>.c is one target: a parser of bytes that strangers send.
+FUZZ_CC      ?= $(shell command -v clang || command -v clang-14 || echo clang)
+FUZZ_SECONDS ?= 60
+FUZZ_C       := $(wildcard test/fuzz/fuzz_*$(T)*.c)
+
+.PHONY: fuzz soak
+fuzz: need $(FUZZ_C:test/fuzz/%.c=build/test/fuzz/%)
+	@for f in $(filter build/test/fuzz/%,$^); do mkdir -p $$f.corpus && echo "== $$f" && \
+		$$f -max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 -verbosity=0 $$f.corpus || exit 1; done
+
+build/test/fuzz/%: test/fuzz/%.c $(PURE_C) $(wildcard mod_lbx_*/lbx_*.h include/lbx_*.h)
+	$(call say,FUZZ,$@)
+	@mkdir -p $(@D)
+	$(Q)$(FUZZ_CC) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		-Iinclude $(addprefix -I,$(MODULE_DIRS)) -o $@ $< $(PURE_C) -lm -pthread
+
+# The promises at full length, with figures: each program of test/soak is one run.
+soak: need modules labmod
+	@for f in $(wildcard test/soak/soak_*$(T)*.py); do echo "== $$f" && $(PYTHON) $$f || exit 1; done
+
 # ---- tests on a real httpd -------------------------------------------------------------
 
 .PHONY: order examples scenario labmod
@@ -218,6 +242,8 @@ help:
 	@echo '  make examples      starts each file of conf/examples and asks it for a page'
 	@echo '  make scenario      scenarios on a real httpd (T=name: one)'
 	@echo 'make stress        processes on the shared memory, some of them killed'
+	@echo 'make soak          what is promised, at full length (T=name: one run)'
+	@echo 'make fuzz          strangers'\'' bytes into the parsers (T=name, FUZZ_SECONDS=600)'
 	@echo 'make bench         how fast it is'
 	@echo 'make format        lay out the C code'
 	@echo 'make setup         only install what `make check` needs'

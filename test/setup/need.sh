@@ -4,8 +4,8 @@
 # Finds out what is missing on this system and installs it, or names the one command
 # that does.  Not a configure script: it says yes or no, it decides nothing.
 #
-#   need.sh build|demo|check|bench           install what is missing (root, or sudo without password)
-#   need.sh --tell build|demo|check|bench    only tell
+#   need.sh build|demo|check|bench|fuzz           install what is missing (root, or sudo without password)
+#   need.sh --tell build|demo|check|bench|fuzz    only tell
 set -u
 
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
@@ -30,6 +30,8 @@ check  cmd:nm              binutils             binutils           binutils     
 check  python:pytest       python3-pytest       python3-pytest     python3-pytest          py3-pytest
 check  python:xdist        python3-pytest-xdist python3-pytest-xdist python3-pytest-xdist py3-pytest-xdist
 check  clang-format        clang-format         clang-tools-extra  clang                   clang-extra-tools
+fuzz   cmd:clang           clang                clang              clang                   clang
+fuzz   libfuzzer           libclang-rt-dev      compiler-rt        clang                   compiler-rt
 bench  cmd:wrk             wrk                  wrk                wrk                     wrk
 TABLE
 }
@@ -58,6 +60,7 @@ have() {
     pc:*)       pkg-config --exists "$what" ;;
     python)     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 8))' ;;
     python:*)   "$PYTHON" -c "import sys, importlib.util as u; sys.exit(not u.find_spec('$what'))" ;;
+    libfuzzer)  echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n){return 0;}' | clang -fsanitize=fuzzer,address -x c - -o /dev/null ;;
     clang-format) command -v "${CLANG_FORMAT:-clang-format}" || command -v clang-format-14 || command -v clang-format ;;
     esac >/dev/null 2>&1
 }
@@ -101,7 +104,8 @@ build) levels='build' ;;
 demo)  levels='build demo' ;;
 check) levels='build demo check' ;;
 bench) levels='build demo bench' ;;
-*)     echo "usage: need.sh [--tell] build|demo|check|bench" >&2; exit 2 ;;
+fuzz)  levels='build fuzz' ;;
+*)     echo "usage: need.sh [--tell] build|demo|check|bench|fuzz" >&2; exit 2 ;;
 esac
 
 system

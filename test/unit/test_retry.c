@@ -370,7 +370,7 @@ START_TEST(backoff_stays_within_its_bounds)
 
         r.backoff_max = r.backoff_us + unit_below(&g, 900000);
         most = r.backoff_us;
-        for (unsigned k = 1; k < n && most < r.backoff_max; k++) {
+        for (unsigned k = 1; k < n && k < 40 && most < r.backoff_max; k++) {
             most += r.backoff_us << k; /* base * (1 + 2 + 4 + ...) */
         }
         most = n && most < r.backoff_max ? most : n ? r.backoff_max : 0;
