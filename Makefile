@@ -200,7 +200,7 @@ order: modules
 examples: modules
 	@$(PYTHON) test/order/examples.py
 scenario: modules labmod
-	@$(RUN) scenario
+	@T='$(T)' $(PYTHON) test/setup/scenarios.py
 
 LAB_C := $(wildcard test/scenario/lab/mod_lbx_lab.c)
 labmod: $(if $(LAB_C),build/test/mod_lbx_lab.so)

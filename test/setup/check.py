@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """`make check`: runs the layers one after the other and adds up what they say.
 
-Each layer is a make target whose output ends with "N passed, N failed".  This file
-knows their order and nothing about what they test.  With T=name in the environment
-only the layers run that have a test of that name.
+Each layer is a make target whose output ends with "N passed, N failed", and perhaps
+"N unsteady" behind "UNSTEADY: name" lines (scenarios.py), which fail nothing but are
+named at the end.  This file knows their order and nothing about what they test.  With
+T=name in the environment only the layers run that have a test of that name.
 """
 import glob
 import os
@@ -14,6 +15,7 @@ import time
 
 LAYERS = ["modules", "style", "unit", "asan", "tsan", "stress", "order", "examples", "scenario"]
 COUNT = re.compile(r"(\d+) (passed|failed|errors?)\b")
+UNSTEADY = re.compile(r"^UNSTEADY: (.*)$", re.M)
 
 
 def counts(text):
@@ -27,7 +29,7 @@ def counts(text):
 
 
 def run_layer(layer, jobs):
-    """Shows the layer's output as it comes; returns (passed, failed)."""
+    """Shows the layer's output as it comes; returns (passed, failed, names of the unsteady)."""
     make = os.environ.get("MAKE", "make")
     name = os.environ.get("T", "")
     command = [make, "--no-print-directory", f"-j{jobs}", layer, f"T={name}"]
@@ -41,10 +43,11 @@ def run_layer(layer, jobs):
         sys.stdout.buffer.write(chunk)
         sys.stdout.flush()
     status = child.wait()
-    passed, failed = counts(seen.decode(errors="replace")) or (0, 0)
+    text = seen.decode(errors="replace")
+    passed, failed = counts(text) or (0, 0)
     if status != 0 and failed == 0:
         failed = 1
-    return passed, failed
+    return passed, failed, UNSTEADY.findall(text)
 
 
 def mentions(pattern, definition, name):
@@ -78,11 +81,12 @@ def main():
     jobs = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     forget_jobs()
     total_passed = total_failed = 0
-    rows = []
+    rows, unsteady = [], []
     for layer in layers_for(os.environ.get("T", "")):
         print(f"== {layer}", flush=True)
         start = time.monotonic()
-        passed, failed = run_layer(layer, jobs)
+        passed, failed, shaky = run_layer(layer, jobs)
+        unsteady += shaky
         rows.append((layer, passed, failed, time.monotonic() - start))
         total_passed += passed
         total_failed += failed
@@ -91,7 +95,10 @@ def main():
     print()
     for layer, passed, failed, seconds in rows:
         print(f"{layer:10} {passed:5} passed {failed:5} failed {seconds:7.1f} s")
-    print(f"{total_passed} passed, {total_failed} failed")
+    for name in unsteady:
+        print(f"unsteady: {name}")
+    print(f"{total_passed} passed, {total_failed} failed"
+          + (f", {len(unsteady)} unsteady" if unsteady else ""))
     return 1 if total_failed or (total_passed == 0 and os.environ.get("T")) else 0
 
 

@@ -5,7 +5,8 @@
 #
 #   run.sh unit [BINARY]        a libcheck program; with T=name only the test cases of that name
 #   run.sh programs [PROGRAM..] each program is one test: exit status 0 is a pass
-#   run.sh scenario             pytest over test/scenario; T=name selects as pytest -k does
+#
+# Scenarios are run by scenarios.py.
 set -u
 T=${T:-}
 kind=$1
@@ -69,20 +70,6 @@ programs() {
     done
     echo "$passed passed, $failed failed"
     [ $failed = 0 ]
-}
-
-scenario() {
-    if [ -z "$(find test/scenario -name 'test_*.py' 2>/dev/null)" ]; then
-        echo "0 passed, 0 failed"
-        return 0
-    fi
-    # most of a scenario's time is waiting: two at once even on one core
-    workers=$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
-    [ "$workers" -ge 2 ] || workers=2
-    "${PYTHON:-python3}" -m pytest -q -p no:cacheprovider --tb=short -n "$workers" ${T:+-k "$T"} test/scenario
-    result=$?
-    [ $result = 5 ] && [ -n "$T" ] && echo "no scenario is named like '$T'" >&2
-    return $result
 }
 
 "$kind" "$@"
