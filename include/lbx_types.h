@@ -169,4 +169,17 @@ struct lbx_member_view {
     int64_t load;      /* the method's own figure: how far it is ahead of its share */
 };
 
+/* One event, for people and programs: a transition, a change, a finding. */
+struct lbx_event {
+    uint64_t seq;   /* 1, 2, 3 ...; set by core */
+    uint64_t at_us; /* set by core when 0 */
+    char kind[16];  /* "down", "up", "ejected", "drain", "change", "finding" ... */
+    char who[32];   /* "health", "requests", "sticky", or a user */
+    char balancer[LBX_BALANCER_MAX];
+    char member[128]; /* shortened at the end if need be; "" for the balancer's own */
+    char text[160];   /* one sentence */
+};
+
+enum { LBX_EVENTS_MAX = 256 };
+
 #endif

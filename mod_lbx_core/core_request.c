@@ -12,6 +12,7 @@
 
 #include "apr_strings.h"
 
+#include "core_events.h"
 #include "core_queue.h"
 #include "core_response.h"
 #include "core_roster.h"
@@ -395,6 +396,10 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
     if (core_seam_run_outcome(report) != DONE && report->error) {
         report->out = core_choose_req_failed(&req->choice, report->ended_us);
         report->out_s = (unsigned long)(m->retry_us / APR_USEC_PER_SEC);
+        if (report->out) {
+            core_events_note("down", "requests", m->set->name, m->name, "%s %s; out for %lus",
+                             lbx_outcome_name(outcome), report->cause, report->out_s);
+        }
     }
 }
 
@@ -509,7 +514,9 @@ static void force_error(request_rec *r, const struct core_request *req, const ch
     if (req->choice.admin & LBX_ADMIN_IGNORE_ERRORS) {
         return;
     }
-    core_choose_req_failed(&req->choice, (uint64_t)apr_time_now());
+    if (core_choose_req_failed(&req->choice, (uint64_t)apr_time_now())) {
+        core_events_note("down", "requests", m->set->name, m->name, "%s", reason);
+    }
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,
                   LBXNO(0184) "%s: Forcing worker (%s) into error state due to %s", m->set->name,
                   m->name, reason);

@@ -8,6 +8,7 @@
 
 #include <stdlib.h>
 
+#include "core_events.h"
 #include "core_store.h"
 #include "lbx_vals.h"
 
@@ -63,6 +64,8 @@ static int end_error(struct core_set *set, struct picture *pic, uint32_t i)
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, set->server,
                      LBXNO(0130) "%s: worker (%s) has been marked for retry", set->name,
                      set->member[i].name);
+        core_events_note("up", "requests", set->name, set->member[i].name,
+                         "asked again, the error is over");
     }
     v->error_at_us = first ? 0 : atomic_load(&pic->rec[i]->error_at_us);
     return first;

@@ -8,6 +8,7 @@
 
 #include "apr_strings.h"
 
+#include "core_events.h"
 #include "core_persist.h"
 #include "core_store.h"
 #include "lbx_vals.h"
@@ -353,6 +354,8 @@ static void log_change(server_rec *s, const struct lbx_change *c, const struct l
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, LBXNO(0170) "%s%s%s: %s=%s (was %s), set by %s",
                  c->balancer, c->member ? " member " : "", c->member ? c->member : "", c->field,
                  c->value, lbx_field_print(f, before, was), c->who ? c->who : "a module");
+    core_events_note("change", c->who, c->balancer, c->member, "%s: %s -> %s", c->field, was,
+                     c->value);
 }
 
 /* Put a draft in force, and log what is different by it. */
@@ -415,6 +418,7 @@ static enum lbx_rc lbx_apply(apr_pool_t *p, server_rec *s, const struct lbx_chan
 
 void core_seam_register(void)
 {
+    core_events_register();
     APR_REGISTER_OPTIONAL_FN(lbx_seam_version);
     APR_REGISTER_OPTIONAL_FN(lbx_snapshot);
     APR_REGISTER_OPTIONAL_FN(lbx_apply);

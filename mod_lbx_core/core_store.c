@@ -27,9 +27,9 @@ APLOG_USE_MODULE(lbx_core);
 
 /* What survives the module's reload.  Another layout has another key: state of
  * an earlier major version is left alone, not misread. */
-#define RETAINED_KEY "mod_lbx_core segments 2"
+#define RETAINED_KEY "mod_lbx_core segments 3"
 
-LBX_STATIC(LBX_SEG_MAJOR == 2, "RETAINED_KEY names the layout's major version");
+LBX_STATIC(LBX_SEG_MAJOR == 3, "RETAINED_KEY names the layout's major version");
 
 struct retained {
     struct lbx_store store;
@@ -76,7 +76,7 @@ int core_store_boot_is_cold(void)
 
 static apr_status_t add_segment(server_rec *s, uint32_t sets, uint32_t members)
 {
-    struct lbx_seg_plan plan = {sets, members, kept->child_cap};
+    struct lbx_seg_plan plan = {sets, members, kept->child_cap, !kept->store.n};
     apr_size_t len = lbx_seg_size(&plan) + LBX_LINE;
     apr_shm_t *shm;
     char *base;

@@ -32,6 +32,9 @@ static void lay_out(struct lbx_seg_head *h, const struct lbx_seg_plan *plan)
     at += (uint64_t)plan->member_cap * sizeof(struct lbx_seg_member);
     h->children_at = at;
     at = line_up(at + (uint64_t)plan->child_cap * sizeof(struct lbx_seg_child));
+    h->has_events = plan->events ? 1 : 0;
+    h->events_at = at;
+    at += h->has_events * sizeof(struct lbx_ring);
     h->columns_at = at;
     h->column_stride = line_up((uint64_t)plan->member_cap * sizeof(uint32_t));
     h->total = at + plan->child_cap * h->column_stride;
@@ -95,10 +98,12 @@ enum lbx_rc lbx_seg_check(const void *mem, uint64_t len)
     plan.set_cap = h->set_cap;
     plan.member_cap = h->member_cap;
     plan.child_cap = h->child_cap;
+    plan.events = h->has_events;
     lay_out(&want, &plan);
     if (h->sets_at != want.sets_at || h->members_at != want.members_at
-        || h->children_at != want.children_at || h->columns_at != want.columns_at
-        || h->column_stride != want.column_stride || h->total != want.total || len < h->total) {
+        || h->children_at != want.children_at || h->events_at != want.events_at
+        || h->columns_at != want.columns_at || h->column_stride != want.column_stride
+        || h->total != want.total || len < h->total) {
         return LBX_ESIZE;
     }
     return LBX_OK;

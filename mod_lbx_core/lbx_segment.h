@@ -21,11 +21,12 @@
 #include <stdint.h>
 
 #include "lbx_assert.h"
+#include "lbx_events.h"
 #include "lbx_types.h"
 
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
-    LBX_SEG_MAJOR = 2, /* another major is never adopted */
+    LBX_SEG_MAJOR = 3, /* another major is never adopted */
     LBX_SEG_MINOR = 0, /* fields taken from reserved space */
     LBX_LINE = 64
 };
@@ -42,10 +43,11 @@ struct lbx_seg_head {
     uint32_t set_cap;
     uint32_t member_cap;
     uint32_t child_cap;
-    uint32_t reserved_;
-    uint64_t sets_at; /* offsets from the head */
+    uint32_t has_events; /* the first of a chain has them */
+    uint64_t sets_at;    /* offsets from the head */
     uint64_t members_at;
     uint64_t children_at;
+    uint64_t events_at;
     uint64_t columns_at;
     uint64_t column_stride; /* bytes between two children's columns */
     uint64_t total;         /* bytes */
@@ -179,6 +181,7 @@ struct lbx_seg_plan {
     uint32_t set_cap;
     uint32_t member_cap;
     uint32_t child_cap;
+    uint32_t events; /* 1: with room for the last events */
 };
 
 /* Bytes that a segment for <plan> takes. */
@@ -205,6 +208,12 @@ static inline struct lbx_seg_member *lbx_seg_member_at(struct lbx_seg_head *h, u
 static inline struct lbx_seg_child *lbx_seg_child_at(struct lbx_seg_head *h, uint32_t i)
 {
     return (struct lbx_seg_child *)((char *)h + h->children_at) + i;
+}
+
+/* NULL: this segment has none. */
+static inline struct lbx_ring *lbx_seg_events(struct lbx_seg_head *h)
+{
+    return h->has_events ? (struct lbx_ring *)((char *)h + h->events_at) : NULL;
 }
 
 /* In-flight requests of one child, a word for each member.  Written by the

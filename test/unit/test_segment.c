@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-static const struct lbx_seg_plan small = {3, 17, 5};
+static const struct lbx_seg_plan small = {3, 17, 5, 1};
 
 static struct lbx_seg_head *make(const struct lbx_seg_plan *plan)
 {
@@ -56,14 +56,17 @@ START_TEST(parts_do_not_overlap)
 
     for (int round = 0; round < 60; round++) {
         struct lbx_seg_plan plan = {unit_between(&g, 1, 20), unit_between(&g, 1, 100),
-                                    unit_between(&g, 1, 40)};
+                                    unit_between(&g, 1, 40), unit_below(&g, 2)};
         struct lbx_seg_head *h = make(&plan);
         char *base = (char *)h;
 
         ck_assert((char *)lbx_seg_set_at(h, 0) >= base + sizeof(*h));
         ck_assert((char *)lbx_seg_set_at(h, plan.set_cap) <= (char *)lbx_seg_member_at(h, 0));
         ck_assert((char *)lbx_seg_member_at(h, plan.member_cap) <= (char *)lbx_seg_child_at(h, 0));
-        ck_assert((char *)lbx_seg_child_at(h, plan.child_cap) <= (char *)lbx_seg_column(h, 0));
+        ck_assert((char *)lbx_seg_child_at(h, plan.child_cap) <= (char *)h + h->events_at);
+        ck_assert(!lbx_seg_events(h) == !plan.events);
+        ck_assert((char *)h + h->events_at + plan.events * sizeof(struct lbx_ring)
+                  <= (char *)lbx_seg_column(h, 0));
         for (uint32_t c = 0; c < plan.child_cap; c++) {
             char *end = (char *)(lbx_seg_column(h, c) + plan.member_cap);
 
@@ -76,6 +79,7 @@ START_TEST(parts_do_not_overlap)
         ck_assert((uintptr_t)lbx_seg_member_at(h, plan.member_cap - 1) % LBX_LINE == 0);
         memset(lbx_seg_set_at(h, 0), 0xff, plan.set_cap * sizeof(struct lbx_seg_set));
         memset(lbx_seg_member_at(h, 0), 0xff, plan.member_cap * sizeof(struct lbx_seg_member));
+        memset((char *)h + h->events_at, 0xff, plan.events * sizeof(struct lbx_ring));
         memset(lbx_seg_child_at(h, 0), 0xff, plan.child_cap * sizeof(struct lbx_seg_child));
         ck_assert_int_eq(lbx_seg_check(h, h->total), LBX_OK);
         free(h);
@@ -94,11 +98,11 @@ static const struct {
     size_t size;
     enum lbx_rc rc; /* what a damaged one must give */
 } head_fields[] = {
-    FIELD(magic, LBX_EMAGIC),         FIELD(major, LBX_EVERSION),   FIELD(set_size, LBX_EVERSION),
-    FIELD(member_size, LBX_EVERSION), FIELD(set_cap, LBX_ESIZE),    FIELD(member_cap, LBX_ESIZE),
-    FIELD(child_cap, LBX_ESIZE),      FIELD(sets_at, LBX_ESIZE),    FIELD(members_at, LBX_ESIZE),
-    FIELD(children_at, LBX_ESIZE),    FIELD(columns_at, LBX_ESIZE), FIELD(column_stride, LBX_ESIZE),
-    FIELD(total, LBX_ESIZE),
+    FIELD(magic, LBX_EMAGIC),         FIELD(major, LBX_EVERSION),    FIELD(set_size, LBX_EVERSION),
+    FIELD(member_size, LBX_EVERSION), FIELD(set_cap, LBX_ESIZE),     FIELD(member_cap, LBX_ESIZE),
+    FIELD(child_cap, LBX_ESIZE),      FIELD(events_at, LBX_ESIZE),   FIELD(sets_at, LBX_ESIZE),
+    FIELD(members_at, LBX_ESIZE),     FIELD(children_at, LBX_ESIZE), FIELD(columns_at, LBX_ESIZE),
+    FIELD(column_stride, LBX_ESIZE),  FIELD(total, LBX_ESIZE),
 };
 
 /* Every bit of every field that says what the segment is. */

@@ -5,6 +5,8 @@
  *
  *     GET  /-lab     all balancers as JSON
  *     POST /-lab     balancer=...&member=...&field=...&value=...   (repeatable)
+ *     GET  /-lab/events    the last events; ?N: those after number N
+ *     POST /-lab/events    kind=...&who=...&balancer=...&member=...&text=...
  *
  * Also two lbmethod providers of the kind that third parties write: "lab_last"
  * takes the last usable member, with a finder of its own; "lab_first" asks
@@ -27,6 +29,8 @@ module AP_MODULE_DECLARE_DATA lbx_lab_module;
 
 static APR_OPTIONAL_FN_TYPE(lbx_snapshot) * snapshot;
 static APR_OPTIONAL_FN_TYPE(lbx_apply) * apply;
+static APR_OPTIONAL_FN_TYPE(lbx_events) * events;
+static APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
 static APR_OPTIONAL_FN_TYPE(proxy_balancer_get_best_worker) * best_worker;
 
 /* ------------------------------------------------------------------ */
@@ -112,8 +116,79 @@ static int look(request_rec *r)
     return OK;
 }
 
+static int look_at_events(request_rec *r)
+{
+    const apr_array_header_t *all =
+        events(r->pool, r->args ? (uint64_t)apr_atoi64(r->args) : (uint64_t)0);
+
+    ap_set_content_type(r, "application/json");
+    ap_rputs("{\"events\":[", r);
+    for (int i = 0; i < all->nelts; i++) {
+        const struct lbx_event *e = &APR_ARRAY_IDX(all, i, struct lbx_event);
+
+        ap_rprintf(r,
+                   "%s{\"seq\":%" APR_UINT64_T_FMT ",\"at_us\":%" APR_UINT64_T_FMT
+                   ",\"kind\":%s,\"who\":%s,\"balancer\":%s,\"member\":%s,\"text\":%s}",
+                   i ? "," : "", e->seq, e->at_us, quoted(r->pool, e->kind),
+                   quoted(r->pool, e->who), quoted(r->pool, e->balancer),
+                   quoted(r->pool, e->member), quoted(r->pool, e->text));
+    }
+    ap_rputs("]}\n", r);
+    return OK;
+}
+
 /* ------------------------------------------------------------------ */
 /* Changing                                                             */
+
+/* The pairs of a form as a table; NULL: it is none. */
+static apr_table_t *read_form(request_rec *r)
+{
+    apr_table_t *form = apr_table_make(r->pool, 8);
+    apr_array_header_t *pairs;
+
+    if (ap_parse_form_data(r, NULL, &pairs, -1, 65536) != OK) {
+        return NULL;
+    }
+    for (int i = 0; i < pairs->nelts; i++) {
+        ap_form_pair_t *pair = &APR_ARRAY_IDX(pairs, i, ap_form_pair_t);
+        apr_off_t len;
+        apr_size_t got;
+        char *text;
+
+        apr_brigade_length(pair->value, 1, &len);
+        got = (apr_size_t)len;
+        text = apr_pcalloc(r->pool, got + 1);
+        apr_brigade_flatten(pair->value, text, &got);
+        apr_table_setn(form, pair->name, text);
+    }
+    return form;
+}
+
+static void take(const apr_table_t *form, const char *key, char *to, apr_size_t size)
+{
+    const char *text = apr_table_get(form, key);
+
+    apr_cpystrn(to, text ? text : "", size);
+}
+
+static int add_event(request_rec *r)
+{
+    const apr_table_t *form = read_form(r);
+    struct lbx_event e = {.seq = 0};
+
+    if (!form) {
+        return HTTP_BAD_REQUEST;
+    }
+    take(form, "kind", e.kind, sizeof(e.kind));
+    take(form, "who", e.who, sizeof(e.who));
+    take(form, "balancer", e.balancer, sizeof(e.balancer));
+    take(form, "member", e.member, sizeof(e.member));
+    take(form, "text", e.text, sizeof(e.text));
+    event_add(&e);
+    ap_set_content_type(r, "application/json");
+    ap_rputs("{\"rc\":0}\n", r);
+    return OK;
+}
 
 /* Form pairs in order; "value" ends one change. */
 static int read_changes(request_rec *r, apr_array_header_t *changes)
@@ -171,8 +246,11 @@ static int handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, "lbx-lab")) {
         return DECLINED;
     }
-    if (!snapshot || !apply) {
+    if (!snapshot || !apply || !events || !event_add) {
         return HTTP_NOT_IMPLEMENTED;
+    }
+    if (!strcmp(r->uri, "/-lab/events")) {
+        return r->method_number == M_POST ? add_event(r) : look_at_events(r);
     }
     return r->method_number == M_POST ? change(r) : look(r);
 }
@@ -227,6 +305,8 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     (void)s;
     snapshot = APR_RETRIEVE_OPTIONAL_FN(lbx_snapshot);
     apply = APR_RETRIEVE_OPTIONAL_FN(lbx_apply);
+    events = APR_RETRIEVE_OPTIONAL_FN(lbx_events);
+    event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
     best_worker = APR_RETRIEVE_OPTIONAL_FN(proxy_balancer_get_best_worker);
     return OK;
 }
