@@ -259,6 +259,26 @@ static inline uint64_t lbx_latency_bound(unsigned bucket)
     return bucket < LBX_LATENCY_N - 1 ? ms[bucket] * 1000ull : UINT64_MAX;
 }
 
+/* One figure that a sibling keeps in its space, for JSON and Prometheus.  Texts are
+ * constants, or live in the pool that the hook was given. */
+struct lbx_figure {
+    const char *name;  /* "lbx_member_checks_total"; the unit is part of it: _seconds, _bytes */
+    const char *help;  /* one sentence, the same for all figures of the name */
+    int counter;       /* only grows, and the name ends in "_total"; else a gauge */
+    const char *label; /* what tells figures of one name apart: "result"; NULL: nothing */
+    const char *value; /* ... its value: "passed" */
+    double number;
+};
+
+/* The figures of a balancer (<member> is NULL; names start with lbx_balancer_) or of
+ * one of its members (lbx_member_): push each of them onto <figures>, each time, zeros
+ * too, and return DECLINED.  Run by the manager when somebody looks, for every member:
+ * read your space, do not search.
+ * mod_lbx_sticky: sticky hits and misses.  mod_lbx_hcheck: check results, ejections. */
+APR_DECLARE_EXTERNAL_HOOK(lbx, LBX, int, lbx_figures,
+                          (apr_pool_t * p, const struct lbx_set_info *set,
+                           const struct lbx_member_info *member, apr_array_header_t *figures))
+
 /* ------------------------------------------------------------------ */
 /* What has happened?                                                   */
 
