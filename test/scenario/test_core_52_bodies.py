@@ -281,7 +281,7 @@ def test_a_large_chunked_upload_streams(lab):
 
 
 def test_a_large_upload_is_not_held_in_memory(lab):
-    """40 MB through a child do not make it grow by nearly as much."""
+    """16 MB through a child do not make it grow by nearly as much."""
     _, _, web = two_members(lab)
 
     def rss():
@@ -291,8 +291,8 @@ def test_a_large_upload_is_not_held_in_memory(lab):
 
     assert lab.client(web).request("POST", "/x", body_of(100 * K)).ok
     before = rss()
-    answer = lab.client(web).request("POST", "/x", body_of(40000 * K))
-    assert answer.ok and answer.headers["X-Body-Bytes"] == str(40000 * K)
+    answer = lab.client(web).request("POST", "/x", body_of(16000 * K))
+    assert answer.ok and answer.headers["X-Body-Bytes"] == str(16000 * K)
     assert rss() - before < 10000, (before, rss())
 
 

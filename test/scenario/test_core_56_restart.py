@@ -19,7 +19,7 @@ NOISE = ("LBX0182|LBX0162|AH01102|AH00957|AH01114|AH00898|AH01084|AH01097|AH1040
          "|Forcing worker")
 LOG = ('LogFormat "%>s|%{LBX_ATTEMPTS}e|%{LBX_TRIES}e|%{X-Request-Id}i" tries\n'
        'CustomLog "${LAB_DIR}/logs/tries.log" tries env=!lab_internal\n')
-RATE, SECONDS = 400, 8
+RATE, SECONDS = 400, 5
 
 
 def start(lab, own="retry=1", more=""):
@@ -87,9 +87,9 @@ def kill_one_and_restart(lab, **options):
     backends, web = start(lab)
     took = Took()
     with offered(lab, web, **options) as run:
-        after(run, 2)
+        after(run, 1)
         took.kill(backends[0])
-        after(run, 5)
+        after(run, 3)
         again(backends[0])
     for b in backends:
         took.note(b)
@@ -119,12 +119,12 @@ def test_a_killed_backend_and_posts(lab):
 
 def test_a_stopped_backend_costs_no_get(lab):
     """SIGSTOP: the kernel still takes connections and requests, nobody answers."""
-    backends, web = start(lab, "retry=1 timeout=2")
+    backends, web = start(lab, "retry=1 timeout=1")
     stuck = backends[1]
     with offered(lab, web) as run:
-        after(run, 2)
+        after(run, 1)
         stuck.stop()
-        eventually(lambda: run.done >= 4 * RATE or not run.running, 20, "the load goes on")
+        eventually(lambda: run.done >= 3 * RATE or not run.running, 20, "the load goes on")
         stuck.cont()
     result = run.result
     assert result.done == RATE * SECONDS and result.all_ok, explain(web, result)
@@ -132,7 +132,7 @@ def test_a_stopped_backend_costs_no_get(lab):
     log = web.access_log()
     slow = [r for r in log if int(r["us"]) > 2_600_000]
     assert len(slow) <= 64, (len(slow), slow[:5])
-    assert sum(int(r["us"]) > 1_900_000 for r in log) > 0  # some were stuck
+    assert sum(int(r["us"]) > 900_000 for r in log) > 0  # some were stuck
     all_is_well(web, backends)
 
 
@@ -184,6 +184,6 @@ def test_rolling_crashes_and_posts(lab):
     twice = [i for i, n in took.ids.items() if n > 1]
     assert not twice, (twice[:5], explain(web, result))
     assert {s.status for s in result.failed} <= {502} and not result.errors, explain(web, result)
-    assert len(result.failed) <= 7 * 25, explain(web, result)
+    assert len(result.failed) <= (SECONDS - 1) * 25, explain(web, result)
     failed = {s.id for s in result.failed}
     assert all(s.id in failed or took.ids[s.id] == 1 for s in result.samples)
