@@ -3,15 +3,17 @@
 
 A copy is started in which addresses are replaced, since nobody has the hosts of an
 example: ports to listen on become free loopback ports, backends become virtual hosts of
-the same httpd.  What was replaced is shown with V=1 or on a failure.
+another httpd.  What was replaced is shown with V=1 or on a failure.
 
 An example may carry two comments for this test:
     # needs: headers rewrite      stock modules it uses besides mod_proxy and mod_proxy_http
-    # ask: /app/                  the path to ask for instead of /
+    # ask: /app/ /other/          the paths to ask for instead of / (or those of its ProxyPass
+                                  lines); "nobody": start and stop only
 """
 import glob
 import os
 import re
+import subprocess
 import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "setup"))
@@ -21,8 +23,9 @@ from webserver import (BASE_MODULES, BUILD, TOP, Problem, Server, built,  # noqa
 
 LISTEN = re.compile(r"^(\s*Listen\s+)(?:\S+:)?(\d+)(.*)$", re.M | re.I)
 VHOST = re.compile(r"^(\s*<VirtualHost\s+)\S+:(\d+)>", re.M | re.I)
-URL = re.compile(r"\b(https?|h2c|ws)://([\w.-]+)(?::(\d+))?(?=[/\s\"]|$)", re.M)
+URL = re.compile(r"\b(https?|h2c?|ws|ajp|fcgi)://([\w.-]+)(?::(\d+))?(?=[/\s\"]|$)", re.M)
 LOAD = re.compile(r"^\s*LoadModule\s+lbx_(\w+?)_module.*$", re.M | re.I)
+PATH = re.compile(r"^\s*ProxyPass\s+(/\S*)\s+balancer:", re.M | re.I)
 MEMBER = re.compile(r"^\s*(BalancerMember|ProxyPass|ProxyPassMatch)\s.*$", re.M | re.I)
 OUR_MODULES = ("core", "sticky", "hcheck", "manager")
 
@@ -73,21 +76,51 @@ def comment(text, word, default):
     return found.group(1).strip() if found else default
 
 
+def places(web, text):
+    """Define lines for what the example takes from elsewhere."""
+    found = {"LBX_DIR": BUILD, "LBX_CACHE": os.path.join(web.dir, "cache"), "LBX_PHP_ROOT": web.dir}
+    if "${LBX_C" in text:
+        found["LBX_CERTIFICATE"] = found["LBX_CA"] = os.path.join(web.dir, "cert.pem")
+        found["LBX_CERTIFICATE_KEY"] = os.path.join(web.dir, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={server_name(text)}",
+                        "-keyout", found["LBX_CERTIFICATE_KEY"], "-out", found["LBX_CA"]],
+                       check=True, capture_output=True)
+    return "".join(f'Define {name} "{value}"\n' for name, value in found.items())
+
+
 def configure(web, original, example):
     """The whole configuration, and the port to ask."""
     ports = list(example.listen.values())
-    text = f'Define LBX_DIR "{BUILD}"\n' + web.base(
+    text = places(web, original) + web.base(
         BASE_MODULES + [m for m in comment(original, "needs", "").split() if m not in BASE_MODULES])
     # An example that loads our modules itself gets none from here.
     if not example.loads:
         text += "".join(f'LoadModule lbx_{m}_module "{BUILD}/mod_lbx_{m}.so"\n'
                         for m in OUR_MODULES if built(m))
     if not ports:
-        ports = free_ports(1)
-        text += web.backend("nothing configured", ports[0])
-    for (host, port), real in example.backends.items():
-        text += web.backend(f"{host}:{port}", real)
+        ports = free_ports(2)
+        text += web.backend("nothing configured", ports[1])
+        text += f'Listen 127.0.0.1:{ports[0]}\nDocumentRoot "{web.dir}/www-{ports[1]}"\n'
     return text + example.text, ports[0]
+
+
+def members(example, behind):
+    """Starts another httpd, with a virtual host for each member: in the same one, members would
+    inherit the example's ProxyPass and proxy to each other."""
+    if not example.backends:
+        return
+    behind.write(behind.base() + "".join(behind.backend(f"{host}:{port}", real) for (host, port), real
+                                         in example.backends.items()))
+    behind.start(next(iter(example.backends.values())))
+
+
+def paths(original):
+    """What to ask for: the paths of its ProxyPass lines, or what its comment says."""
+    asked = comment(original, "ask", None)
+    if asked == "nobody":
+        return []
+    return asked.split() if asked else PATH.findall(original) or ["/"]
 
 
 def try_example(path, report):
@@ -98,13 +131,14 @@ def try_example(path, report):
     rewrites = "\n".join(f"{old}  ->  {new}" for old, new in example.replaced)
     if os.environ.get("V"):
         print(f"{name}:\n    " + rewrites.replace("\n", "\n    "))
-    with Server() as web:
+    with Server() as behind, Server() as web:
         text, port = configure(web, original, example)
         web.write(text)
         host = comment(original, "host", None) or server_name(original)
         try:
+            members(example, behind)
             web.start(port)
-            answers = [web.get(port, comment(original, "ask", "/"), host) for _ in range(10)]
+            answers = [web.get(port, one, host) for one in paths(original) for _ in range(3)]
         except (Problem, OSError) as problem:
             report.check(name, False, f"{problem}\n{rewrites}")
             return

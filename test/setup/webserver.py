@@ -128,7 +128,8 @@ class Server:
         return (f"Listen 127.0.0.1:{port}\n<VirtualHost 127.0.0.1:{port}>\n"
                 f'    DocumentRoot "{root}"\n    FallbackResource /index.html\n'
                 "    ForceType text/html\n"
-                f'    Header always set X-Backend "{name}"\n    ProxyRequests Off\n</VirtualHost>\n')
+                f'    Header always set X-Backend "{name}"\n    ProxyRequests Off\n'
+                "</VirtualHost>\n")
 
     def write(self, text):
         with open(self.conf, "w", encoding="utf-8") as file:
@@ -150,7 +151,9 @@ class Server:
         while time.monotonic() < deadline:
             try:
                 socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                return
+                # it listens before it has children; to stop it in between is not clean
+                if "resuming normal operations" in self.log():
+                    return
             except OSError:
                 pass
             try:
