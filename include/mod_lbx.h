@@ -308,14 +308,21 @@ struct lbx_change {
  * Put all <n> changes in force, or none.  On failure *error is one sentence, in
  * <p>, that names what was wrong and what is allowed.  Takes the admin mutex:
  * not in the request path of a proxied request.
- * LBX_ENOTFOUND, LBX_EFIELD, LBX_EVALUE, LBX_ELOCK.
+ * A field given twice with different values is refused.
+ * LBX_ENOTFOUND, LBX_EFIELD, LBX_EVALUE, LBX_ELOCK; LBX_ESTALE: this process is
+ * older than the configuration, another one will do.
  */
 APR_DECLARE_OPTIONAL_FN(enum lbx_rc, lbx_apply,
                         (apr_pool_t * p, server_rec *s, const struct lbx_change *change, unsigned n,
                          const char **error));
 
-/* <balancer>'s revision: moves with every change of the balancer or a member.
- * For If-Match: lbx_apply_if refuses with LBX_ECONFLICT when it has moved. */
+/* <balancer>'s revision, never the same again: moves with every change of the
+ * balancer or a member, whoever makes it.  Ask for it before the snapshot that goes
+ * with it.  0: no such balancer.
+ *
+ * lbx_apply_if refuses with LBX_ECONFLICT when it has moved (0: whatever it is; else
+ * all changes must be of one balancer).  <dry_run>: everything is checked, nothing
+ * changed. */
 APR_DECLARE_OPTIONAL_FN(uint64_t, lbx_revision, (server_rec * s, const char *balancer));
 APR_DECLARE_OPTIONAL_FN(enum lbx_rc, lbx_apply_if,
                         (apr_pool_t * p, server_rec *s, uint64_t revision,

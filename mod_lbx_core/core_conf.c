@@ -9,7 +9,7 @@
  * to it.  One to which the virtual host adds members or parameters is its own
  * set, with the main server's members and its own.
  *
- * Bound.  Parent only, except for core_conf_gen and core_conf_child_init.
+ * Bound.  Parent only, except for core_conf_gen, the searches and core_conf_child_init.
  */
 #include "core_conf.h"
 
@@ -382,6 +382,40 @@ struct core_gen *core_conf_boot_build(apr_pool_t *p, server_rec *main)
     }
     current_gen = gen;
     return gen;
+}
+
+int core_conf_server_uses(const struct core_set *set, server_rec *s)
+{
+    proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
+
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        if (core_conf_set(&APR_ARRAY_IDX(conf->balancers, i, proxy_balancer)) == set) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+struct core_set *core_conf_find_set(server_rec *s, const char *name)
+{
+    for (int i = 0; current_gen && i < current_gen->sets->nelts; i++) {
+        struct core_set *set = APR_ARRAY_IDX(current_gen->sets, i, struct core_set *);
+
+        if (!strcmp(set->name, name) && core_conf_server_uses(set, s)) {
+            return set;
+        }
+    }
+    return NULL;
+}
+
+struct core_member *core_conf_find_member(const struct core_set *set, const char *name)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        if (!strcmp(set->member[i].name, name)) {
+            return &set->member[i];
+        }
+    }
+    return NULL;
 }
 
 void core_conf_child_init(apr_pool_t *p)

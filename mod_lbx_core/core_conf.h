@@ -113,6 +113,13 @@ void core_conf_child_init(apr_pool_t *p);
 /* The current generation; NULL before post_config. */
 const struct core_gen *core_conf_gen(void);
 
+/* Does the server have a balancer of this set? */
+int core_conf_server_uses(const struct core_set *set, server_rec *s);
+
+/* The balancer called "balancer://name" as <s> knows it, and its member; NULL: none. */
+struct core_set *core_conf_find_set(server_rec *s, const char *name);
+struct core_member *core_conf_find_member(const struct core_set *set, const char *name);
+
 /* The set of a balancer that mod_proxy found, or NULL. */
 static inline struct core_set *core_conf_set(const proxy_balancer *b)
 {

@@ -8,8 +8,8 @@
 
 #include "apr_strings.h"
 
+#include "core_change.h"
 #include "core_events.h"
-#include "core_persist.h"
 #include "core_store.h"
 #include "lbx_vals.h"
 
@@ -196,19 +196,6 @@ static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct 
     }
 }
 
-/* Does the server have a balancer of this set? */
-static int server_uses(const struct core_set *set, server_rec *s)
-{
-    proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
-
-    for (int i = 0; i < conf->balancers->nelts; i++) {
-        if (core_conf_set(&APR_ARRAY_IDX(conf->balancers, i, proxy_balancer)) == set) {
-            return 1;
-        }
-    }
-    return 0;
-}
-
 static const apr_array_header_t *lbx_snapshot(apr_pool_t *p, server_rec *s)
 {
     const struct core_gen *gen = core_conf_gen();
@@ -217,7 +204,7 @@ static const apr_array_header_t *lbx_snapshot(apr_pool_t *p, server_rec *s)
     for (int i = 0; gen && i < gen->sets->nelts; i++) {
         struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
 
-        if (!s || server_uses(set, s)) {
+        if (!s || core_conf_server_uses(set, s)) {
             describe_set(p, apr_array_push(all), set);
         }
     }
@@ -240,188 +227,12 @@ const char *core_seam_why_none(apr_pool_t *p, const struct core_set *set, uint64
     return set->n > MOST ? apr_psprintf(p, "%s and %u more", text, set->n - MOST) : text;
 }
 
-/* ------------------------------------------------------------------ */
-/* Change                                                               */
-
-/* What the changes of one record come to, before they are put in force. */
-struct draft {
-    struct core_set *set;
-    struct core_member *m; /* NULL: the balancer's own values */
-    union {
-        struct lbx_set_vals set;
-        struct lbx_member_vals member;
-    } vals;
-};
-
-static struct core_set *find_set(server_rec *s, const char *name)
-{
-    const struct core_gen *gen = core_conf_gen();
-
-    for (int i = 0; gen && i < gen->sets->nelts; i++) {
-        struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
-
-        if (!strcmp(set->name, name) && server_uses(set, s)) {
-            return set;
-        }
-    }
-    return NULL;
-}
-
-static struct core_member *find_member(const struct core_set *set, const char *name)
-{
-    for (uint32_t i = 0; i < set->n; i++) {
-        if (!strcmp(set->member[i].name, name)) {
-            return &set->member[i];
-        }
-    }
-    return NULL;
-}
-
-static struct draft *draft_of(apr_array_header_t *drafts, struct core_set *set,
-                              struct core_member *m)
-{
-    struct draft *d;
-
-    for (int i = 0; i < drafts->nelts; i++) {
-        d = &APR_ARRAY_IDX(drafts, i, struct draft);
-        if (d->set == set && d->m == m) {
-            return d;
-        }
-    }
-    d = apr_array_push(drafts);
-    d->set = set;
-    d->m = m;
-    if (m) {
-        lbx_member_vals_read(m->rec, &d->vals.member);
-    } else {
-        lbx_set_vals_read(set->rec, &d->vals.set);
-    }
-    return d;
-}
-
-static const struct lbx_field *field_of(const struct draft *d, const char *name)
-{
-    return d->m ? lbx_field_find(lbx_member_fields, lbx_member_fields_n, name)
-                : lbx_field_find(lbx_set_fields, lbx_set_fields_n, name);
-}
-
-static enum lbx_rc set_field(apr_pool_t *p, struct draft *d, const struct lbx_change *c,
-                             const char **error)
-{
-    const struct lbx_field *f = field_of(d, c->field);
-    const char *what = d->m ? "member" : "balancer";
-
-    if (!f) {
-        *error = apr_psprintf(p, "%s: a %s has no field that can be changed at run time", c->field,
-                              what);
-        return LBX_EFIELD;
-    }
-    if (lbx_field_set(f, &d->vals, c->value)
-        || (!strcmp(f->name, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, c->value, "0"))) {
-        *error = apr_psprintf(p, "%s=%s: must be %s", c->field, c->value, f->allowed);
-        return LBX_EVALUE;
-    }
-    return LBX_OK;
-}
-
-static enum lbx_rc draft_change(apr_pool_t *p, server_rec *s, apr_array_header_t *drafts,
-                                const struct lbx_change *c, const char **error)
-{
-    struct core_set *set = find_set(s, c->balancer);
-    struct core_member *m = NULL;
-
-    if (!set) {
-        *error = apr_psprintf(p, "%s: no such balancer on this server", c->balancer);
-        return LBX_ENOTFOUND;
-    }
-    if (c->member && !(m = find_member(set, c->member))) {
-        *error = apr_psprintf(p, "%s: %s has no such member", c->member, c->balancer);
-        return LBX_ENOTFOUND;
-    }
-    /* this process may be older than the configuration */
-    if (!lbx_store_set(core_store(), set->ref) || (m && !lbx_store_member(core_store(), m->ref))) {
-        *error = apr_psprintf(p, "%s: no longer configured", m ? c->member : c->balancer);
-        return LBX_ESTALE;
-    }
-    return set_field(p, draft_of(drafts, set, m), c, error);
-}
-
-static void log_change(server_rec *s, const struct lbx_change *c, const struct lbx_field *f,
-                       const void *before)
-{
-    char was[LBX_FIELD_TEXT_MAX];
-
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, s, LBXNO(0170) "%s%s%s: %s=%s (was %s), set by %s",
-                 c->balancer, c->member ? " member " : "", c->member ? c->member : "", c->field,
-                 c->value, lbx_field_print(f, before, was), c->who ? c->who : "a module");
-    core_events_note("change", c->who, c->balancer, c->member, "%s: %s -> %s", c->field, was,
-                     c->value);
-}
-
-/* Put a draft in force, and log what is different by it. */
-static void commit(server_rec *s, const struct draft *d, const struct lbx_change *change,
-                   unsigned n)
-{
-    struct draft before = *d;
-
-    if (d->m) {
-        lbx_member_vals_read(d->m->rec, &before.vals.member);
-        lbx_member_vals_write(d->m->rec, &d->vals.member);
-    } else {
-        lbx_set_vals_read(d->set->rec, &before.vals.set);
-        lbx_set_vals_write(d->set->rec, &d->vals.set);
-    }
-    atomic_fetch_add(&d->set->rec->epoch, 1);
-    for (unsigned i = 0; i < n; i++) {
-        const struct lbx_field *f = field_of(d, change[i].field);
-
-        if (f && !strcmp(change[i].balancer, d->set->name) && !change[i].member == !d->m
-            && (!d->m || !strcmp(change[i].member, d->m->name))
-            && !lbx_field_same(f, &before.vals, &d->vals)) {
-            log_change(s, &change[i], f, &before.vals);
-        }
-    }
-}
-
-static enum lbx_rc apply_locked(apr_pool_t *p, server_rec *s, const struct lbx_change *change,
-                                unsigned n, const char **error)
-{
-    apr_array_header_t *drafts = apr_array_make(p, (int)n, sizeof(struct draft));
-
-    for (unsigned i = 0; i < n; i++) {
-        enum lbx_rc rc = draft_change(p, s, drafts, &change[i], error);
-
-        if (rc) {
-            return rc;
-        }
-    }
-    for (int i = 0; i < drafts->nelts; i++) {
-        commit(s, &APR_ARRAY_IDX(drafts, i, struct draft), change, n);
-    }
-    core_persist_save(s, p);
-    return LBX_OK;
-}
-
-static enum lbx_rc lbx_apply(apr_pool_t *p, server_rec *s, const struct lbx_change *change,
-                             unsigned n, const char **error)
-{
-    enum lbx_rc rc = lbx_store_lock(core_store());
-
-    if (rc) {
-        *error = "the admin mutex cannot be taken";
-        return rc;
-    }
-    rc = apply_locked(p, s, change, n, error);
-    lbx_store_unlock(core_store());
-    return rc;
-}
-
 void core_seam_register(void)
 {
     core_events_register();
+    core_change_register();
     APR_REGISTER_OPTIONAL_FN(lbx_seam_version);
     APR_REGISTER_OPTIONAL_FN(lbx_snapshot);
-    APR_REGISTER_OPTIONAL_FN(lbx_apply);
     APR_REGISTER_OPTIONAL_FN(lbx_health_set);
     APR_REGISTER_OPTIONAL_FN(lbx_error_set);
     APR_REGISTER_OPTIONAL_FN(lbx_space_of_set);

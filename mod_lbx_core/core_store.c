@@ -21,6 +21,7 @@
 #include "apr_strings.h"
 #include "ap_mpm.h"
 
+#include "core_change.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -189,6 +190,17 @@ static int index_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *
     return 0;
 }
 
+/* Did the file bring anything new? */
+static void move_if(struct lbx_seg_set *set, const enum lbx_merged *done, unsigned n)
+{
+    for (unsigned i = 0; i < n; i++) {
+        if (done[i] == LBX_MERGED_FILE || done[i] == LBX_MERGED_DROPS) {
+            core_change_move(set);
+            return;
+        }
+    }
+}
+
 static void log_merge(server_rec *s, const struct core_set *set, const char *member,
                       const struct lbx_field *f, enum lbx_merged what, const void *before,
                       const void *now, const void *run)
@@ -234,6 +246,7 @@ static void merge_member(server_rec *s, const struct core_member *m)
     }
     lbx_member_vals_write(m->rec, &run);
     m->rec->conf = m->conf;
+    move_if(m->set->rec, done, lbx_member_fields_n);
 }
 
 /* A method that was chosen at run time may not be loaded any more. */
@@ -263,6 +276,7 @@ static void merge_set(server_rec *s, const struct core_set *set)
     check_method(s, set, &run);
     lbx_set_vals_write(set->rec, &run);
     set->rec->conf = set->conf;
+    move_if(set->rec, done, lbx_set_fields_n);
 }
 
 /* Scripts hold the nonce: it stays as long as the record does. */
@@ -311,6 +325,7 @@ static apr_status_t adopt_member(server_rec *s, struct index *ix, struct core_me
     m->ref = f->ref;
     m->rec = lbx_store_member(&kept->store, f->ref);
     if (made) {
+        core_change_move(m->set->rec);
         m->rec->conf = m->conf;
         m->rec->health = m->health;
         m->rec->error_at_us = m->in_error ? 1 : 0; /* long ago: over at the first look */
@@ -347,6 +362,7 @@ static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *
         f = remember(ix->p, ix->sets, key, ref);
         set->rec = lbx_store_set(&kept->store, ref);
         set->rec->conf = set->conf;
+        set->rec->config = (uint64_t)apr_time_now(); /* no number of an earlier life */
         lbx_set_vals_write(set->rec, &set->conf);
     }
     if (set->n > LBX_MEMBERS_MAX) {
@@ -378,8 +394,13 @@ static void retire_rest(const struct index *ix)
         struct found *f = apr_hash_this_val(i);
         struct lbx_seg_member *m = lbx_store_member(&kept->store, f->ref);
 
-        if (!f->wanted && m) {
+        if (!f->wanted && m && m->life != LBX_RETIRED) {
+            struct lbx_seg_set *set = lbx_store_set(&kept->store, m->set);
+
             m->life = LBX_RETIRED;
+            if (set) {
+                core_change_move(set);
+            }
         }
     }
     for (i = apr_hash_first(ix->p, ix->sets); i; i = apr_hash_next(i)) {

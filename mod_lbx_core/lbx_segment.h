@@ -93,6 +93,11 @@ struct lbx_seg_set {
     /* Anybody who changed what a choice depends on adds one. */
     LBX_ALIGNED _Atomic uint32_t epoch;
 
+    /* Whoever holds the admin mutex: moved when a member came or went at run time,
+     * and before and after every change of the configuration. */
+    _Atomic uint32_t structure;
+    _Atomic uint64_t config;
+
     /* Requests, by atomic addition; no two fields need to agree. */
     LBX_ALIGNED _Atomic uint64_t ticket;   /* byrequests, bytraffic: next place in the order */
     LBX_ALIGNED _Atomic uint64_t vtime;    /* bytraffic, bybusyness: see lbx_fair.h */

@@ -5,6 +5,8 @@
  *
  *     GET  /-lab     all balancers as JSON
  *     POST /-lab     balancer=...&member=...&field=...&value=...   (repeatable)
+ *                    with revision=N&dry_run=1 before them: as lbx_apply_if
+ *     GET  /-lab/revision?balancer://x
  *     GET  /-lab/events    the last events; ?N: those after number N
  *     POST /-lab/events    kind=...&who=...&balancer=...&member=...&text=...
  *
@@ -29,6 +31,8 @@ module AP_MODULE_DECLARE_DATA lbx_lab_module;
 
 static APR_OPTIONAL_FN_TYPE(lbx_snapshot) * snapshot;
 static APR_OPTIONAL_FN_TYPE(lbx_apply) * apply;
+static APR_OPTIONAL_FN_TYPE(lbx_apply_if) * apply_if;
+static APR_OPTIONAL_FN_TYPE(lbx_revision) * revision;
 static APR_OPTIONAL_FN_TYPE(lbx_events) * events;
 static APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
 static APR_OPTIONAL_FN_TYPE(proxy_balancer_get_best_worker) * best_worker;
@@ -190,8 +194,16 @@ static int add_event(request_rec *r)
     return OK;
 }
 
+/* A request to change something. */
+struct order {
+    apr_array_header_t *changes;
+    int conditional;
+    uint64_t revision;
+    int dry_run;
+};
+
 /* Form pairs in order; "value" ends one change. */
-static int read_changes(request_rec *r, apr_array_header_t *changes)
+static int read_changes(request_rec *r, struct order *o)
 {
     apr_array_header_t *pairs;
     struct lbx_change c = {.who = "the scenario"};
@@ -218,26 +230,51 @@ static int read_changes(request_rec *r, apr_array_header_t *changes)
             c.field = text;
         } else if (!strcmp(pair->name, "value")) {
             c.value = text;
-            APR_ARRAY_PUSH(changes, struct lbx_change) = c;
+            APR_ARRAY_PUSH(o->changes, struct lbx_change) = c;
+        } else if (!strcmp(pair->name, "revision")) {
+            o->conditional = 1;
+            o->revision = (uint64_t)apr_atoi64(text);
+        } else if (!strcmp(pair->name, "dry_run")) {
+            o->conditional = 1;
+            o->dry_run = *text == '1';
         }
     }
     return 1;
 }
 
-static int change(request_rec *r)
+static int answer(request_rec *r, enum lbx_rc rc, const char *error)
 {
-    apr_array_header_t *changes = apr_array_make(r->pool, 4, sizeof(struct lbx_change));
-    const char *error = "";
-    enum lbx_rc rc;
-
-    if (!read_changes(r, changes)) {
-        return HTTP_BAD_REQUEST;
-    }
-    rc = apply(r->pool, r->server, (struct lbx_change *)changes->elts, (unsigned)changes->nelts,
-               &error);
     r->status = rc ? HTTP_UNPROCESSABLE_ENTITY : HTTP_OK;
     ap_set_content_type(r, "application/json");
     ap_rprintf(r, "{\"rc\":%d,\"error\":%s}\n", (int)rc, quoted(r->pool, error));
+    return OK;
+}
+
+static int change(request_rec *r)
+{
+    struct order o = {.changes = apr_array_make(r->pool, 4, sizeof(struct lbx_change))};
+    const struct lbx_change *list;
+    const char *error = "";
+    enum lbx_rc rc;
+
+    if (!read_changes(r, &o)) {
+        return HTTP_BAD_REQUEST;
+    }
+    list = (struct lbx_change *)o.changes->elts;
+    if (o.conditional) {
+        rc = apply_if(r->pool, r->server, o.revision, list, (unsigned)o.changes->nelts, o.dry_run,
+                      &error);
+    } else {
+        rc = apply(r->pool, r->server, list, (unsigned)o.changes->nelts, &error);
+    }
+    return answer(r, rc, error);
+}
+
+static int look_at_revision(request_rec *r)
+{
+    ap_set_content_type(r, "application/json");
+    ap_rprintf(r, "{\"revision\":%" APR_UINT64_T_FMT "}\n",
+               revision(r->server, r->args ? r->args : ""));
     return OK;
 }
 
@@ -246,11 +283,14 @@ static int handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, "lbx-lab")) {
         return DECLINED;
     }
-    if (!snapshot || !apply || !events || !event_add) {
+    if (!snapshot || !apply || !apply_if || !revision || !events || !event_add) {
         return HTTP_NOT_IMPLEMENTED;
     }
     if (!strcmp(r->uri, "/-lab/events")) {
         return r->method_number == M_POST ? add_event(r) : look_at_events(r);
+    }
+    if (!strcmp(r->uri, "/-lab/revision")) {
+        return look_at_revision(r);
     }
     return r->method_number == M_POST ? change(r) : look(r);
 }
@@ -305,6 +345,8 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     (void)s;
     snapshot = APR_RETRIEVE_OPTIONAL_FN(lbx_snapshot);
     apply = APR_RETRIEVE_OPTIONAL_FN(lbx_apply);
+    apply_if = APR_RETRIEVE_OPTIONAL_FN(lbx_apply_if);
+    revision = APR_RETRIEVE_OPTIONAL_FN(lbx_revision);
     events = APR_RETRIEVE_OPTIONAL_FN(lbx_events);
     event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
     best_worker = APR_RETRIEVE_OPTIONAL_FN(proxy_balancer_get_best_worker);
