@@ -33,7 +33,7 @@
 
 /* Raised when a struct or a function below changes.  A module that meets
  * another version stops the start with both numbers. */
-#define LBX_SEAM_VERSION 2
+#define LBX_SEAM_VERSION 3
 
 /* Numbers of our log lines: unique in the suite, never used again.
  * 01xx and 02xx core, 03xx sticky, 04xx hcheck, 05xx manager. */
@@ -166,8 +166,10 @@ struct lbx_report {
     uint64_t started_us; /* when the attempt began */
     uint64_t head_us;    /* when the head of the answer had come; 0: it had not */
     uint64_t ended_us;
-    int error;         /* the stock's rule would take the member out */
-    int ignore_errors; /* status=+I */
+    int error;          /* the stock's rule would take the member out */
+    const char *forced; /* why failonstatus= or failontimeout= takes it out.  Such a report comes
+                         * beside the attempt's own, and counts nothing; NULL: an attempt ended */
+    int ignore_errors;  /* status=+I */
 
     /* Set by a hook that returns DONE: this attempt took the member out, and for
      * log lines the seconds until it is asked again. */
@@ -189,6 +191,20 @@ APR_DECLARE_OPTIONAL_FN(int, lbx_health_set,
  * it in again (0).  <held>: only another call lets it in, time alone does not.
  * Returns 1 if this changed whether it is out. */
 APR_DECLARE_OPTIONAL_FN(int, lbx_error_set, (struct lbx_ref member, uint64_t at_us, int held));
+
+/* While it is on, verdicts on the balancer's members do not keep requests away;
+ * what the operator decided does.  Nothing else changes.  Only the process that
+ * checks calls it. */
+APR_DECLARE_OPTIONAL_FN(void, lbx_panic_set, (struct lbx_ref set, int on));
+
+/* Run <each> for the members of a balancer, as they are now, until it returns 0.
+ * Any process, in the request path too, but not for every request.  Returns how many
+ * members there are; 0 as well when this process does not know the balancer. */
+APR_DECLARE_OPTIONAL_FN(uint32_t, lbx_members_each,
+                        (struct lbx_ref set,
+                         int (*each)(void *baton, uint32_t index, const char *name,
+                                     const struct lbx_member_view *view),
+                         void *baton));
 
 /* Memory that core keeps for a sibling in its record of a balancer (LBX_SPACE_SET
  * bytes) or of a member, zeroed when the record is made, shared by all processes

@@ -393,7 +393,9 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
         .ignore_errors = (req->choice.admin & LBX_ADMIN_IGNORE_ERRORS) != 0,
     };
     count(req, report);
-    if (core_seam_run_outcome(report) != DONE && report->error) {
+    if (core_seam_run_outcome(report) == DONE) {
+        atomic_fetch_add(&m->rec->failures, (uint64_t)report->error);
+    } else if (report->error) {
         report->out = core_choose_req_failed(&req->choice, report->ended_us);
         report->out_s = (unsigned long)(m->retry_us / APR_USEC_PER_SEC);
         if (report->out) {
@@ -510,11 +512,26 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
 static void force_error(request_rec *r, const struct core_request *req, const char *reason)
 {
     const struct core_member *m = req->choice.m;
+    struct lbx_report report = {
+        .r = r,
+        .set = m->set->ref,
+        .member = m->ref,
+        .index = m->index,
+        .balancer = m->set->name,
+        .name = m->name,
+        .outcome = LBX_OUT_FAILED,
+        .status = r->status,
+        .cause = reason,
+        .ended_us = (uint64_t)apr_time_now(),
+        .error = 1,
+        .forced = reason,
+    };
 
     if (req->choice.admin & LBX_ADMIN_IGNORE_ERRORS) {
         return;
     }
-    if (core_choose_req_failed(&req->choice, (uint64_t)apr_time_now())) {
+    if (core_seam_run_outcome(&report) != DONE
+        && core_choose_req_failed(&req->choice, report.ended_us)) {
         core_events_note("down", "requests", m->set->name, m->name, "%s", reason);
     }
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,

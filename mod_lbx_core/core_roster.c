@@ -60,6 +60,7 @@ static int end_error(struct core_set *set, struct picture *pic, uint32_t i)
     int first = atomic_compare_exchange_strong(&pic->rec[i]->error_at_us, &v->error_at_us, 0);
 
     if (first) {
+        atomic_store(&pic->rec[i]->held, 0);
         atomic_fetch_add(&pic->rec[i]->retries, 1);
         ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, set->server,
                      LBXNO(0130) "%s: worker (%s) has been marked for retry", set->name,

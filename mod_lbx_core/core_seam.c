@@ -59,8 +59,25 @@ int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lb
     return lbx_run_lbx_hint(r, ask, hint);
 }
 
+/* Without a health checker nobody would end what one has begun. */
+static void end_verdicts(const struct core_set *set)
+{
+    for (uint32_t i = 0; i < set->n; i++) {
+        struct lbx_seg_member *m = set->member[i].rec;
+
+        atomic_store(&m->held, 0);
+        atomic_store(&m->ramp, LBX_RAMP_FULL);
+        atomic_store(&m->health, set->member[i].health);
+    }
+    atomic_store(&set->rec->panic, 0);
+    atomic_fetch_add(&set->rec->epoch, 1);
+}
+
 void core_seam_boot_check(const struct core_gen *gen)
 {
+    for (int i = 0; i < gen->sets->nelts && !apr_optional_hook_get("lbx_outcome"); i++) {
+        end_verdicts(APR_ARRAY_IDX(gen->sets, i, struct core_set *));
+    }
     for (int i = 0; i < gen->sets->nelts && !apr_optional_hook_get("lbx_hint"); i++) {
         const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
 
@@ -127,6 +144,42 @@ static int lbx_error_set(struct lbx_ref member, uint64_t at_us, int held)
     }
     announce(m);
     return 1;
+}
+
+static void lbx_panic_set(struct lbx_ref ref, int on)
+{
+    struct lbx_seg_set *set = lbx_store_set(core_store(), ref);
+
+    if (set && atomic_exchange(&set->panic, (uint32_t) !!on) != (uint32_t) !!on) {
+        atomic_fetch_add(&set->epoch, 1);
+    }
+}
+
+static uint32_t lbx_members_each(struct lbx_ref ref,
+                                 int (*each)(void *baton, uint32_t index, const char *name,
+                                             const struct lbx_member_view *view),
+                                 void *baton)
+{
+    const struct core_gen *gen = core_conf_gen();
+
+    for (int i = 0; gen && i < gen->sets->nelts; i++) {
+        const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
+        uint32_t n = set->n;
+
+        if (set->ref.slot != ref.slot || set->ref.revision != ref.revision) {
+            continue;
+        }
+        for (uint32_t k = 0; k < n; k++) {
+            struct lbx_member_view view;
+
+            core_store_view(&set->member[k], &view);
+            if (!each(baton, k, set->member[k].name, &view)) {
+                break;
+            }
+        }
+        return n;
+    }
+    return 0;
 }
 
 static void *lbx_space_of_set(struct lbx_ref ref, enum lbx_space whose)
@@ -235,6 +288,8 @@ void core_seam_register(void)
     APR_REGISTER_OPTIONAL_FN(lbx_snapshot);
     APR_REGISTER_OPTIONAL_FN(lbx_health_set);
     APR_REGISTER_OPTIONAL_FN(lbx_error_set);
+    APR_REGISTER_OPTIONAL_FN(lbx_panic_set);
+    APR_REGISTER_OPTIONAL_FN(lbx_members_each);
     APR_REGISTER_OPTIONAL_FN(lbx_space_of_set);
     APR_REGISTER_OPTIONAL_FN(lbx_space_of_member);
 }

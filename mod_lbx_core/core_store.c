@@ -61,6 +61,7 @@ void core_store_view(const struct core_member *m, struct lbx_member_view *out)
 {
     lbx_store_view(&kept->store, m->ref, m->rec, out);
     out->retry_us = m->retry_us;
+    out->panic = atomic_load_explicit(&m->set->rec->panic, memory_order_relaxed);
     if (!lbx_store_member(&kept->store, m->ref)) {
         out->retired = CORE_GONE;
         out->run = out->conf = (struct lbx_member_vals){.weight = LBX_WEIGHT_ONE};

@@ -49,10 +49,10 @@ enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
             return operator_says[i].why;
         }
     }
-    if (v->health & LBX_HEALTH_FAILED) {
+    if (v->health & LBX_HEALTH_FAILED && !v->panic) {
         return LBX_IN_HCFAILED;
     }
-    if (v->error_at_us && !lbx_error_over(v, ask->now_us)) {
+    if (v->error_at_us && !v->panic && !lbx_error_over(v, ask->now_us)) {
         return LBX_IN_ERROR;
     }
     if (v->run.admin & LBX_ADMIN_DRAIN && !ask->sticky) {

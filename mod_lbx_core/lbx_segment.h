@@ -92,6 +92,7 @@ struct lbx_seg_set {
 
     /* Anybody who changed what a choice depends on adds one. */
     LBX_ALIGNED _Atomic uint32_t epoch;
+    _Atomic uint32_t panic; /* the health checker alone: verdicts keep nobody away */
 
     /* Whoever holds the admin mutex: moved when a member came or went at run time,
      * and before and after every change of the configuration. */
