@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Directives and words of active checks.  See hc_conf.h.
+ *
+ * Bound.
+ */
+#include "hc_conf.h"
+
+#include "apr_lib.h"
+#include "http_core.h"
+
+#include "hc_expr.h"
+
+APLOG_USE_MODULE(lbx_hcheck);
+
+/* The main server's record is made first, anew each time the configuration is read. */
+static server_rec *main_server;
+
+void *hc_conf_create_server(apr_pool_t *p, server_rec *s)
+{
+    struct hc_server *own = apr_pcalloc(p, sizeof(*own));
+
+    if (!s->is_virtual) {
+        main_server = s;
+    }
+    own->templates = apr_hash_make(p);
+    own->exprs = apr_hash_make(p);
+    own->tls = apr_hash_make(p);
+    own->rules = apr_hash_make(p);
+    own->spread = -1;
+    return own;
+}
+
+struct hc_server *hc_conf_server(server_rec *s)
+{
+    struct hc_server *own = ap_get_module_config(s->module_config, &lbx_hcheck_module);
+
+    /* while the file is read, a virtual host without a directive of ours has none */
+    return own ? own : ap_get_module_config(main_server->module_config, &lbx_hcheck_module);
+}
+
+server_rec *hc_conf_main(void)
+{
+    return main_server;
+}
+
+const struct hc_expr *hc_conf_expr(server_rec *s, const char *name)
+{
+    const struct hc_expr *e = apr_hash_get(hc_conf_server(s)->exprs, name, APR_HASH_KEY_STRING);
+
+    return e ? e : apr_hash_get(hc_conf_server(main_server)->exprs, name, APR_HASH_KEY_STRING);
+}
+
+static const apr_table_t *find_template(server_rec *s, const char *name)
+{
+    const apr_table_t *t = apr_hash_get(hc_conf_server(s)->templates, name, APR_HASH_KEY_STRING);
+
+    return t ? t : apr_hash_get(hc_conf_server(main_server)->templates, name, APR_HASH_KEY_STRING);
+}
+
+/* ------------------------------------------------------------------ */
+/* Words                                                                */
+
+/* Is what the word names declared? */
+static const char *check_name(apr_pool_t *p, server_rec *s, const char *key, const char *value)
+{
+    int is_expr = !ap_cstr_casecmp(key, "hcexpr");
+
+    if (is_expr ? hc_conf_expr(s, value) != NULL : find_template(s, value) != NULL) {
+        return NULL;
+    }
+    return apr_psprintf(p,
+                        "%s=%s: must be the name of a %s that stands above, here or in the main "
+                        "server",
+                        key, value, is_expr ? "ProxyHCExpr" : "ProxyHCTemplate");
+}
+
+/* DECLINED: not one of ours. */
+static int check_word(apr_pool_t *p, server_rec *s, const char *key, const char *value,
+                      const char **error)
+{
+    struct lbx_hc_spec scratch;
+    const char *allowed = NULL;
+
+    lbx_hc_spec_defaults(&scratch);
+    switch (lbx_hc_spec_set(&scratch, key, value, &allowed)) {
+    case LBX_HC_WORD_UNKNOWN:
+        return DECLINED;
+    case LBX_HC_WORD_BAD:
+        *error = apr_psprintf(p, "%s=%s: must be %s", key, value, allowed);
+        break;
+    case LBX_HC_WORD_OK:
+        *error = lbx_hc_spec_is_name(key) ? check_name(p, s, key, value) : NULL;
+        break;
+    }
+    return DONE;
+}
+
+int hc_conf_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param, const char **error)
+{
+    return check_word(p, s, param->key, param->value, error);
+}
+
+/* All of the stock's values, those that the template does not name too, and the
+ * others that it names. */
+static void use_template(struct lbx_hc_spec *spec, const apr_table_t *words)
+{
+    const apr_array_header_t *all = apr_table_elts(words);
+    struct lbx_hc_spec fresh;
+    const char *allowed;
+
+    lbx_hc_spec_defaults(&fresh);
+    spec->method = LBX_HC_TCP;
+    spec->method_version = fresh.method_version;
+    spec->interval_us = fresh.interval_us;
+    spec->passes = fresh.passes;
+    spec->fails = fresh.fails;
+    spec->uri = spec->expr = NULL;
+    for (int i = 0; i < all->nelts; i++) {
+        const apr_table_entry_t *e = &APR_ARRAY_IDX(all, i, apr_table_entry_t);
+
+        lbx_hc_spec_set(spec, e->key, e->val, &allowed);
+    }
+}
+
+const char *hc_conf_spec(apr_pool_t *p, server_rec *s, const apr_table_t *words,
+                         struct lbx_hc_spec *spec)
+{
+    const apr_array_header_t *all = apr_table_elts(words);
+    int spread = hc_conf_server(s)->spread;
+
+    lbx_hc_spec_defaults(spec);
+    for (int i = 0; i < all->nelts; i++) {
+        const apr_table_entry_t *e = &APR_ARRAY_IDX(all, i, apr_table_entry_t);
+        const char *error = NULL;
+
+        if (check_word(p, s, e->key, e->val, &error) == DECLINED) {
+            continue;
+        }
+        if (error) {
+            return error;
+        }
+        if (!ap_cstr_casecmp(e->key, "hctemplate")) {
+            use_template(spec, find_template(s, e->val));
+        } else {
+            lbx_hc_spec_set(spec, e->key, e->val, &error);
+        }
+    }
+    if (spread < 0) {
+        spread = hc_conf_server(main_server)->spread;
+    }
+    if (!spec->spread_set && spread >= 0) {
+        spec->spread = (unsigned)spread;
+    }
+    return NULL;
+}
+
+/* ------------------------------------------------------------------ */
+/* Directives                                                           */
+
+static const char *declare_name(cmd_parms *cmd, const char **args, const char **name)
+{
+    *name = ap_getword_conf(cmd->pool, args);
+    if (!**name || strlen(*name) >= LBX_HC_NAME_MAX) {
+        return apr_psprintf(cmd->pool, "%s %s: must begin with a name of up to %d characters",
+                            cmd->cmd->name, *name, LBX_HC_NAME_MAX - 1);
+    }
+    return ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+}
+
+const char *hc_conf_expr_command(cmd_parms *cmd, void *dconf, const char *args)
+{
+    struct hc_expr *e = apr_pcalloc(cmd->pool, sizeof(*e));
+    const char *error = declare_name(cmd, &args, &e->name);
+    apr_size_t n;
+
+    (void)dconf;
+    if (error) {
+        return error;
+    }
+    n = strlen(args);
+    while (n && apr_isspace(args[n - 1])) {
+        n--;
+    }
+    if (n < 2 || *args != '{' || args[n - 1] != '}') {
+        return apr_psprintf(cmd->pool, "%s %s: must have an expression in braces: {...}",
+                            cmd->cmd->name, e->name);
+    }
+    e->text = apr_pstrndup(cmd->pool, args + 1, n - 2);
+    e->parsed = hc_expr_parse(cmd, e->text, &error);
+    if (error) {
+        return apr_psprintf(cmd->pool, "%s %s: cannot parse the expression '%s': %s",
+                            cmd->cmd->name, e->name, e->text, error);
+    }
+    apr_hash_set(hc_conf_server(cmd->server)->exprs, e->name, APR_HASH_KEY_STRING, e);
+    return NULL;
+}
+
+const char *hc_conf_template_command(cmd_parms *cmd, void *dconf, const char *args)
+{
+    apr_table_t *words = apr_table_make(cmd->pool, 8);
+    const char *name, *error = declare_name(cmd, &args, &name);
+
+    (void)dconf;
+    while (!error && *args) {
+        char *word = ap_getword_conf(cmd->pool, &args), *value = strchr(word, '=');
+
+        if (!value) {
+            return apr_psprintf(cmd->pool, "%s %s: '%s' must be key=value", cmd->cmd->name, name,
+                                word);
+        }
+        *value++ = '\0';
+        if (!ap_cstr_casecmp(word, "hctemplate")
+            || check_word(cmd->pool, cmd->server, word, value, &error) == DECLINED) {
+            error = apr_psprintf(cmd->pool, "%s=%s: unknown parameter of checks", word, value);
+        }
+        apr_table_set(words, word, value);
+    }
+    if (error) {
+        return apr_psprintf(cmd->pool, "%s %s: %s", cmd->cmd->name, name, error);
+    }
+    apr_hash_set(hc_conf_server(cmd->server)->templates, name, APR_HASH_KEY_STRING, words);
+    return NULL;
+}
+
+const char *hc_conf_threads_command(cmd_parms *cmd, void *dconf, const char *arg)
+{
+    char *end;
+    apr_int64_t n = apr_strtoi64(arg, &end, 10);
+
+    (void)dconf;
+    if (end == arg || *end || n < 0) {
+        return apr_psprintf(cmd->pool, "%s %s: must be a whole number, 0 or more", cmd->cmd->name,
+                            arg);
+    }
+    if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, cmd->server,
+                     LBXNO(0410) "%s %s is not needed: one thread does all checks", cmd->cmd->name,
+                     arg);
+    }
+    return NULL;
+}
+
+const char *hc_conf_spread_command(cmd_parms *cmd, void *dconf, const char *arg)
+{
+    struct lbx_hc_spec scratch;
+    const char *allowed;
+
+    (void)dconf;
+    if (lbx_hc_spec_set(&scratch, "hcspread", arg, &allowed) != LBX_HC_WORD_OK) {
+        return apr_psprintf(cmd->pool, "%s %s: must be %s", cmd->cmd->name, arg, allowed);
+    }
+    hc_conf_server(cmd->server)->spread = (int)scratch.spread;
+    return NULL;
+}
