@@ -30,6 +30,11 @@ check  cmd:nm              binutils             binutils           binutils     
 check  python:pytest       python3-pytest       python3-pytest     python3-pytest          py3-pytest
 check  python:xdist        python3-pytest-xdist python3-pytest-xdist python3-pytest-xdist py3-pytest-xdist
 check  clang-format        clang-format         clang-tools-extra  clang                   clang-extra-tools
+check  cmd:curl            curl                 curl               curl                    curl
+check  cmd:openssl         openssl              openssl            openssl                 openssl
+peer   tomcat              tomcat10-common      tomcat             tomcat10                -
+peer   phpfpm              php-fpm              php-fpm            php8-fpm                php-fpm
+peer   cmd:promtool        prometheus           -                  -                       prometheus
 fuzz   cmd:clang           clang                clang              clang                   clang
 fuzz   libfuzzer           libclang-rt-dev      compiler-rt        clang                   compiler-rt
 bench  cmd:wrk             wrk                  wrk                wrk                     wrk
@@ -61,6 +66,8 @@ have() {
     python)     "$PYTHON" -c 'import sys; sys.exit(sys.version_info < (3, 8))' ;;
     python:*)   "$PYTHON" -c "import sys, importlib.util as u; sys.exit(not u.find_spec('$what'))" ;;
     libfuzzer)  echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n){return 0;}' | clang -fsanitize=fuzzer,address -x c - -o /dev/null ;;
+    tomcat)     ls /usr/share/tomcat*/bin/bootstrap.jar && command -v java ;;
+    phpfpm)     ls /usr/sbin/php-fpm* ;;
     clang-format) command -v "${CLANG_FORMAT:-clang-format}" || command -v clang-format-14 || command -v clang-format ;;
     esac >/dev/null 2>&1
 }
@@ -97,6 +104,24 @@ run_install() {
     [ "$manager" = apt-get ] && $sudo apt-get update && $sudo $install $1
 }
 
+can_install() {
+    [ "$tell" = no ] && [ -n "$manager" ] && { [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; }
+}
+
+# Programs of others that a few scenarios talk to.  Nothing fails without them: those
+# scenarios are skipped and say so.
+peers() {
+    case $levels in *check*) ;; *) return 0 ;; esac
+    wanted=$(missing peer)
+    [ -z "$wanted" ] && return 0
+    if can_install; then
+        echo "Installing what some scenarios use: $wanted"
+        run_install "$wanted" >/dev/null 2>&1
+        wanted=$(missing peer)
+    fi
+    [ -z "$wanted" ] || echo "note: without $wanted a few scenarios will be skipped"
+}
+
 tell=no
 [ "${1:-}" = --tell ] && { tell=yes; shift; }
 case ${1:-} in
@@ -111,16 +136,14 @@ esac
 system
 # shellcheck disable=SC2086
 packages=$(missing $levels)
-[ -z "$packages" ] && exit 0
+[ -z "$packages" ] && { peers; exit 0; }
 
-if [ "$tell" = no ] && [ -n "$manager" ]; then
-    if [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null; then
-        echo "Installing what is missing: $packages"
-        run_install "$packages" >&2
-        # shellcheck disable=SC2086
-        packages=$(missing $levels)
-        [ -z "$packages" ] && exit 0
-    fi
+if can_install; then
+    echo "Installing what is missing: $packages"
+    run_install "$packages" >&2
+    # shellcheck disable=SC2086
+    packages=$(missing $levels)
+    [ -z "$packages" ] && { peers; exit 0; }
 fi
 
 [ "$(id -u)" = 0 ] || [ -z "$manager" ] || install="sudo $install"

@@ -29,7 +29,7 @@ def pytest(directory, *args):
     path = os.pathsep.join(filter(None, [HERE, os.environ.get("PYTHONPATH")]))
     status = subprocess.call(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "outcomes",
-         "--tb=short", f"--rootdir={TOP}", f"--outcomes={told}", *args],
+         "--tb=short", "-rs", f"--rootdir={TOP}", f"--outcomes={told}", *args],
         cwd=TOP, env={**os.environ, "PYTHONPATH": path})
     if not os.path.exists(told):
         return status, None
