@@ -165,14 +165,22 @@ static void take_down(struct core_choice *out, const struct core_ask *ask,
     atomic_fetch_add_explicit(&m->rec->elected, 1, memory_order_relaxed);
 }
 
-/* A member that was not chosen by our method: reserve it and charge it. */
-static void take_elected(struct core_choice *out, const struct core_ask *ask,
-                         const struct core_roster *cr, struct core_member *m, enum lbx_why why)
+static uint32_t limit_of(const struct core_roster *cr, const struct core_member *m)
+{
+    return cr->limit ? cr->limit[m->index] : 0;
+}
+
+/* A member that was not chosen by our method: reserve it and charge it.  0: it is
+ * full. */
+static int take_elected(struct core_choice *out, const struct core_ask *ask,
+                        const struct core_roster *cr, struct core_member *m, enum lbx_why why)
 {
     uint32_t place = cr->r->place_of[m->index];
 
+    if (!lbx_store_reserve_within(core_store(), core_store_child(), m->ref.slot, limit_of(cr, m))) {
+        return 0;
+    }
     out->charge = (struct lbx_charge){.set = ask->set->rec, .rec = m->rec};
-    lbx_store_reserve(core_store(), core_store_child(), m->ref.slot);
     if (cr->method) {
         if (cr->method->wants_busy) {
             atomic_fetch_add(&ask->set->rec->busy_seq, 1);
@@ -182,6 +190,7 @@ static void take_elected(struct core_choice *out, const struct core_ask *ask,
         }
     }
     take_down(out, ask, cr, m, why);
+    return 1;
 }
 
 /* The member that the hint means, or the one that stands in for it by redirect=.
@@ -212,63 +221,136 @@ static struct core_member *by_hint(struct core_ask *ask, const struct core_roste
     return m;
 }
 
-/* 1: chosen, 0: the session has no member that can be used. */
-static int choose_by_session(struct core_ask *ask, const struct core_roster *cr,
-                             struct core_choice *out)
+/* Does a request that came before wait for this member, or for any, so that it is
+ * to have it? */
+static int bespoken(const struct lbx_ahead *ahead, const struct core_roster *cr,
+                    const struct core_member *m)
+{
+    return lbx_ahead_wants(ahead, m->ref.slot)
+           || (ahead->any && cr->r->place_of[m->index] != LBX_NOT_HERE);
+}
+
+enum got { NOBODY, CHOSEN, WAITS };
+
+/* By its session: NOBODY of its own can be used, or it WAITS for its own. */
+static enum got choose_by_session(struct core_ask *ask, const struct core_roster *cr,
+                                  const struct lbx_ahead *ahead, struct core_choice *out)
 {
     int known, own;
     struct core_member *m = by_hint(ask, cr, &known, &own);
 
     if (!m) {
         out->pinned = cr->vals.nofailover && known;
-        return 0;
+        return out->pinned ? WAITS : NOBODY;
     }
-    take_elected(out, ask, cr, m, own ? LBX_WHY_ROUTE : LBX_WHY_REDIRECT);
+    out->pinned = cr->vals.nofailover != 0;
+    if (bespoken(ahead, cr, m)
+        || !take_elected(out, ask, cr, m, own ? LBX_WHY_ROUTE : LBX_WHY_REDIRECT)) {
+        ask->full = 1;
+        ask->target = m->ref.slot + 1;
+        return ask->patient || out->pinned ? WAITS : NOBODY;
+    }
     if (!cr->method) {
         core_lbmethod_req_elected(ask->set, ask->balancer, m, cr->vals.method);
     }
-    out->pinned = cr->vals.nofailover;
-    return 1;
+    return CHOSEN;
 }
 
-static int pick_from(const struct core_ask *ask, const struct core_roster *cr,
-                     const struct lbx_roster *r, struct core_choice *out)
+/* The members that must not be chosen: those where the request has been, and those
+ * that have no room for it.  NULL: all can. */
+static const uint32_t *mask_of(struct core_ask *ask, const struct core_roster *cr,
+                               const struct lbx_ahead *ahead)
 {
-    struct lbx_pick p = {core_store(), core_store_child(), ask->tried};
-    int place = cr->method->pick(r, &p, &out->charge);
+    apr_size_t size = (ask->set->n / 32 + 1) * sizeof(uint32_t);
 
-    if (place < 0) {
-        return 0;
+    if (!cr->limit && !ahead->n) {
+        return ask->tried;
     }
-    take_down(out, ask, cr, &ask->set->member[r->cand[place].index],
-              ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
+    if (!ask->mask) {
+        ask->mask = apr_palloc(ask->r->pool, size);
+    }
+    if (ask->tried) {
+        memcpy(ask->mask, ask->tried, size);
+    } else {
+        memset(ask->mask, 0, size);
+    }
+    for (uint32_t i = 0; i < ask->set->n; i++) {
+        const struct core_member *m = &ask->set->member[i];
+        uint32_t limit = limit_of(cr, m);
+
+        if ((limit && lbx_store_in_flight(core_store(), m->ref.slot) >= limit)
+            || lbx_ahead_wants(ahead, m->ref.slot)) {
+            ask->full |= cr->r->place_of[i] != LBX_NOT_HERE;
+            ask->mask[i / 32] |= 1u << (i % 32);
+        }
+    }
+    return ask->mask;
+}
+
+/* The method reserves without looking at limits: somebody may have been faster.
+ * The member's turn is spent then. */
+static int within_limit(struct core_ask *ask, const struct core_roster *cr,
+                        const struct core_member *m)
+{
+    uint32_t limit = limit_of(cr, m);
+
+    if (!limit || lbx_store_in_flight(core_store(), m->ref.slot) <= limit) {
+        return 1;
+    }
+    lbx_method_release(core_store(), core_store_child(), m->ref.slot, ask->set->rec,
+                       cr->method->wants_busy);
+    ask->mask[m->index / 32] |= 1u << (m->index % 32);
+    ask->full = 1;
+    return 0;
+}
+
+static int pick_from(struct core_ask *ask, const struct core_roster *cr, const struct lbx_roster *r,
+                     const uint32_t *mask, struct core_choice *out)
+{
+    struct lbx_pick p = {core_store(), core_store_child(), mask};
+    struct core_member *m;
+    int place;
+
+    do {
+        place = cr->method->pick(r, &p, &out->charge);
+        if (place < 0) {
+            return 0;
+        }
+        m = &ask->set->member[r->cand[place].index];
+    } while (!within_limit(ask, cr, m));
+    take_down(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
     return 1;
 }
 
 /* Spares, standbys and other sets stand in for those where the request has been. */
-static int pick_without(const struct core_ask *ask, const struct core_roster *cr,
+static int pick_without(struct core_ask *ask, const struct core_roster *cr, const uint32_t *mask,
                         struct core_choice *out)
 {
     struct lbx_roster *r = core_roster_req_without(ask->set, ask->tried, now_us());
-    int got = r && pick_from(ask, cr, r, out);
+    int got = r && pick_from(ask, cr, r, mask, out);
 
     free(r);
     return got;
 }
 
 static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
-                            struct core_choice *out)
+                            const struct lbx_ahead *ahead, struct core_choice *out)
 {
+    const uint32_t *mask;
     struct core_member *m;
 
+    if (ahead->any) {
+        ask->full = cr->r->n > 0;
+        return 0;
+    }
+    mask = mask_of(ask, cr, ahead);
     if (cr->method) {
-        return pick_from(ask, cr, cr->r, out) || (ask->tried && pick_without(ask, cr, out));
+        return pick_from(ask, cr, cr->r, mask, out)
+               || (ask->tried && pick_without(ask, cr, mask, out));
     }
     m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
-    if (m) {
-        take_elected(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
-    }
-    return m != NULL;
+    return m && !lbx_ahead_wants(ahead, m->ref.slot)
+           && take_elected(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
 }
 
 static unsigned attempts_allowed(const struct core_set *set, const struct lbx_set_vals *v)
@@ -282,15 +364,27 @@ static unsigned attempts_allowed(const struct core_set *set, const struct lbx_se
 /* Choose from one roster. */
 static int choose_from(struct core_ask *ask, const struct core_roster *cr, struct core_choice *out)
 {
+    struct lbx_ahead ahead;
+
     if (!ask->hinted) {
         ask_for_hint(ask, cr);
     }
     ask->empty = !cr->r->n;
+    ask->full = 0;
+    ask->target = ask->tried ? LBX_OTHER_MEMBER : LBX_ANY_MEMBER;
     out->pinned = 0;
+    lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
     out->sticky = *cr->vals.sticky != '\0';
     out->more = attempts_allowed(ask->set, &cr->vals);
     out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
-    return choose_by_session(ask, cr, out) || (!out->pinned && choose_by_method(ask, cr, out));
+    switch (choose_by_session(ask, cr, &ahead, out)) {
+    case CHOSEN:
+        return 1;
+    case WAITS:
+        return 0;
+    default:
+        return choose_by_method(ask, cr, &ahead, out);
+    }
 }
 
 /* One try after the other: the roster at hand; one that is surely up to date;
@@ -321,6 +415,7 @@ static int choose_now(struct core_ask *ask, struct core_choice *out, int in_time
 {
     int got = 0;
 
+    ask->patient = in_time;
     for (enum step step = AT_HAND; step < STEPS && !got; step++) {
         struct core_roster *cr;
 
@@ -348,12 +443,19 @@ static uint64_t patience(const struct core_set *set)
     return v.timeout_us;
 }
 
-static int nobody(const struct core_ask *ask, const struct core_choice *c, uint64_t waited_us)
+/* Why nothing came of it, for the log; and when the client may come again. */
+static int nobody(const struct core_ask *ask, const struct core_choice *c, uint64_t waited_us,
+                  const char *queue)
 {
     const char *name = ask->set->name;
+    apr_pool_t *p = ask->r->pool;
+    const char *waited = *queue ? queue
+                         : waited_us > 1000
+                             ? apr_psprintf(p, " (waited %lums)", (unsigned long)(waited_us / 1000))
+                             : "";
 
     atomic_fetch_add(&ask->set->rec->refused, 1);
-    if (c->pinned) {
+    if (c->pinned && !ask->full) {
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r,
                       LBXNO(0160) "%s: All workers are in error state for route (%s)", name,
                       ask->hint.route ? ask->hint.route : "");
@@ -361,14 +463,31 @@ static int nobody(const struct core_ask *ask, const struct core_choice *c, uint6
         ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r, LBXNO(0161) "%s: No workers in balancer",
                       name);
     } else {
-        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r,
-                      LBXNO(0162) "%s: All workers are in error state: %s%s", name,
-                      core_seam_why_none(ask->r->pool, ask->set, now_us()),
-                      waited_us > 1000 ? apr_psprintf(ask->r->pool, " (waited %lums)",
-                                                      (unsigned long)(waited_us / 1000))
-                                       : "");
+        ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, ask->r, LBXNO(0162) "%s: %s: %s%s", name,
+                      ask->full ? "No worker has room" : "All workers are in error state",
+                      core_seam_why_none(p, ask->set, now_us()), waited);
     }
     return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* Nobody waits for the answer any more. */
+static int left_alone(const struct core_ask *ask, uint64_t waited_us)
+{
+    atomic_fetch_add(&ask->set->rec->refused, 1);
+    ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, ask->r,
+                  LBXNO(0163) "%s: the client has gone while its request waited (%lums)",
+                  ask->set->name, (unsigned long)(waited_us / 1000));
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+/* An error that comes of load is over by itself. */
+static void invite_again(const struct core_ask *ask, uint64_t wait_us)
+{
+    unsigned long s = (unsigned long)((wait_us + 999999) / 1000000);
+
+    atomic_fetch_add(&ask->set->rec->overdue, 1);
+    apr_table_setn(ask->r->err_headers_out, "Retry-After",
+                   apr_psprintf(ask->r->pool, "%lu", s ? s : 1));
 }
 
 /* A member whose error is over counts as new. */
@@ -384,23 +503,72 @@ static void forgive(struct core_ask *ask)
     }
 }
 
+/* Nobody can be had now: take a place in the queue, or keep it.  0: there is none. */
+static int queue_up(struct core_ask *ask)
+{
+    if (ask->wait.place) {
+        lbx_queue_aim(core_store(), &ask->wait, ask->target);
+        return 1;
+    }
+    if (!core_queue_req_enter(ask->r, ask->set, &ask->wait, ask->target)) {
+        return 0;
+    }
+    atomic_fetch_add(&ask->set->rec->queued, 1);
+    return 1;
+}
+
+/* Wait for somebody until the balancer's time is over.  Returns as core_choose_req. */
+static int wait_for(struct core_ask *ask, struct core_choice *out, uint64_t wait_us)
+{
+    uint64_t start = now_us(), deadline = start + wait_us;
+    const char *queue = "";
+    enum core_waited how = CORE_WAITED;
+    int got = 0;
+
+    while (!got && how == CORE_WAITED) {
+        int new_here = !ask->wait.place;
+
+        if (!queue_up(ask)) {
+            queue = apr_psprintf(ask->r->pool, " (%u wait already)",
+                                 lbx_queue_length(core_store(), ask->set->ref));
+            break;
+        }
+        if (!new_here) { /* else: look again, now that there is a place */
+            how = core_queue_req_wait(ask->r, ask->set, &ask->wait, deadline);
+            forgive(ask);
+        }
+        got = how != CORE_WAITED_ALONE && choose_now(ask, out, how == CORE_WAITED);
+    }
+    core_queue_req_leave(ask->set, &ask->wait);
+    atomic_fetch_add(&ask->set->rec->queue_us, now_us() - start);
+    if (got) {
+        return OK;
+    }
+    if (how == CORE_WAITED_ALONE) {
+        return left_alone(ask, now_us() - start);
+    }
+    invite_again(ask, wait_us);
+    return nobody(ask, out, now_us() - start, queue);
+}
+
 int core_choose_req(struct core_ask *ask, struct core_choice *out)
 {
-    uint64_t wait = patience(ask->set);
-    uint64_t deadline = now_us() + wait;
-    int in_time = wait > 0 && !ask->no_wait;
+    uint64_t wait = ask->no_wait ? 0 : patience(ask->set);
 
-    while (!choose_now(ask, out, in_time)) {
-        if (ask->no_wait) {
-            return HTTP_SERVICE_UNAVAILABLE;
-        }
-        if (!in_time) {
-            return nobody(ask, out, wait ? now_us() - (deadline - wait) : 0);
-        }
-        in_time = core_queue_req_wait(ask->r, ask->set, deadline);
-        forgive(ask);
+    lbx_queue_begin(&ask->wait, core_store_child());
+    if (choose_now(ask, out, wait > 0)) {
+        return OK;
     }
-    return OK;
+    if (wait) {
+        return wait_for(ask, out, wait);
+    }
+    if (ask->no_wait) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (ask->full) {
+        invite_again(ask, 0);
+    }
+    return nobody(ask, out, 0, "");
 }
 
 /* ------------------------------------------------------------------ */
@@ -424,17 +592,25 @@ void core_choose_req_done(struct core_choice *c, uint64_t bytes)
     if (c->method) {
         c->method->done(&c->charge, bytes);
     }
+    core_queue_req_wake(m->set);
     harvest(&m->sent_seen, m->transport->s->transferred, &m->rec->sent);
     harvest(&m->received_seen, m->transport->s->read, &m->rec->received);
 }
 
-void core_choose_req_again(struct core_choice *c)
+int core_choose_req_again(struct core_choice *c)
 {
-    lbx_store_reserve(core_store(), core_store_child(), c->m->ref.slot);
+    struct lbx_member_view v;
+
+    core_store_view(c->m, &v);
+    if (!lbx_store_reserve_within(core_store(), core_store_child(), c->m->ref.slot,
+                                  lbx_limit_of(&v))) {
+        return 0;
+    }
     if (c->method && c->method->wants_busy) {
         atomic_fetch_add(&c->m->set->rec->busy_seq, 1);
     }
     c->charge.units = 0;
+    return 1;
 }
 
 int core_choose_req_failed(const struct core_choice *c, uint64_t now)

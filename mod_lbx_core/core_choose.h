@@ -11,6 +11,7 @@
 #define CORE_CHOOSE_H
 
 #include "core_conf.h"
+#include "lbx_queue.h"
 
 /* Of one request; kept over its attempts. */
 struct core_ask {
@@ -24,6 +25,11 @@ struct core_ask {
     uint32_t *tried;          /* <been>, until only members are left where it has been */
     int only_new;             /* rather nobody than one where it has been */
     int no_wait;              /* rather nobody than wait, and without a word in the log */
+    struct lbx_wait wait;     /* its place in the queue, if it waits */
+    uint32_t target;          /* for whom it waits: see lbx_queue.h */
+    uint32_t *mask;           /* <tried> and those that have no room now */
+    int patient;              /* there is time left to wait */
+    int full;                 /* somebody could be chosen, but for maxconn= or the queue */
     int empty;                /* nobody was eligible, wherever the request has been */
     unsigned attempts;        /* made so far */
 };
@@ -51,8 +57,9 @@ int core_choose_req(struct core_ask *ask, struct core_choice *out);
  * <bytes> went through in both directions. */
 void core_choose_req_done(struct core_choice *c, uint64_t bytes);
 
-/* The same member once more: only the reservation is taken, nothing is charged. */
-void core_choose_req_again(struct core_choice *c);
+/* The same member once more: only the reservation is taken, nothing is charged.
+ * 0: it is full. */
+int core_choose_req_again(struct core_choice *c);
 
 /* The member failed; it is out until retry= has passed.  Nothing happens to one
  * with status +I.  The caller logs why. Returns 1 if this took it out. */

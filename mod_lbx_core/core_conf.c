@@ -19,6 +19,9 @@
 
 APLOG_USE_MODULE(lbx_core);
 
+/* LBXQueue max=N without any time. */
+enum { QUEUE_US = 5000000 };
+
 /* Rebuilt at every (re)start before children are forked: nothing survives here. */
 static struct core_gen *current_gen;
 
@@ -271,6 +274,11 @@ static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec 
     set->copies = apr_array_make(p, 2, sizeof(proxy_balancer *));
     read_set_conf(p, set, b);
     set->rules = core_rules_for(p, s, gen->main, set->name);
+    if (set->rules->queue_timed) {
+        set->conf.timeout_us = set->rules->queue_us;
+    } else if (set->rules->queue_max && !set->conf.timeout_us) {
+        set->conf.timeout_us = QUEUE_US;
+    }
     make_members(p, set, gen->main);
     gen->members += set->n + set->growth + 1; /* one for the count of repetitions */
     APR_ARRAY_PUSH(gen->sets, struct core_set *) = set;

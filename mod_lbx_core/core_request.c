@@ -260,9 +260,10 @@ static int choose_next(struct core_request *req, enum lbx_verdict verdict, enum 
 {
     if (verdict == LBX_TRY_SAME) {
         req->next = req->choice;
-        core_choose_req_again(&req->next);
         req->next.again = 1;
-        return 1;
+        if (core_choose_req_again(&req->next)) {
+            return 1;
+        }
     }
     core_choose_req_tried(&req->ask, &req->choice);
     req->ask.only_new = req->ask.no_wait = outcome == LBX_OUT_STATUS;
@@ -479,7 +480,9 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
     }
     if (!req->chosen) {
         /* a ProxyRemote failed, and mod_proxy turns to the member directly */
-        core_choose_req_again(&req->choice);
+        if (!core_choose_req_again(&req->choice)) {
+            return HTTP_SERVICE_UNAVAILABLE;
+        }
         req->chosen = 1;
     }
     core_attempt_req_save(r, &req->saved);

@@ -50,8 +50,9 @@ static int parse_time(const char *t, const char *unit, uint64_t *us)
     return 1;
 }
 
-static int parse_retry_on(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
+static int parse_retry_on(struct core_rules *all, cmd_parms *cmd, const char *args)
 {
+    struct lbx_retry_rules *r = &all->retry;
     const char *word = next_word(cmd, &args);
 
     r->classes = 0;
@@ -67,21 +68,24 @@ static int parse_retry_on(struct lbx_retry_rules *r, cmd_parms *cmd, const char 
     return r->classes != 0;
 }
 
-static int parse_non_idempotent(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
+static int parse_non_idempotent(struct core_rules *all, cmd_parms *cmd, const char *args)
 {
+    struct lbx_retry_rules *r = &all->retry;
     const char *word = next_word(cmd, &args);
 
     r->non_idempotent = !ap_cstr_casecmp(word, "on");
     return (r->non_idempotent || is_off(word)) && !*args;
 }
 
-static int parse_body(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
+static int parse_body(struct core_rules *all, cmd_parms *cmd, const char *args)
 {
+    struct lbx_retry_rules *r = &all->retry;
     return parse_bytes(next_word(cmd, &args), &r->body_max) && !*args;
 }
 
-static int parse_budget(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
+static int parse_budget(struct core_rules *all, cmd_parms *cmd, const char *args)
 {
+    struct lbx_retry_rules *r = &all->retry;
     const char *word = next_word(cmd, &args);
     apr_int64_t n;
     char *end;
@@ -107,8 +111,9 @@ static int parse_budget(struct lbx_retry_rules *r, cmd_parms *cmd, const char *a
     return !*word;
 }
 
-static int parse_backoff(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
+static int parse_backoff(struct core_rules *all, cmd_parms *cmd, const char *args)
 {
+    struct lbx_retry_rules *r = &all->retry;
     const char *word = next_word(cmd, &args);
 
     if (is_off(word)) {
@@ -126,8 +131,9 @@ static int parse_backoff(struct lbx_retry_rules *r, cmd_parms *cmd, const char *
     return !*word && r->backoff_max >= r->backoff_us && r->backoff_max <= APR_USEC_PER_SEC;
 }
 
-static int parse_try_timeout(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args)
+static int parse_try_timeout(struct core_rules *all, cmd_parms *cmd, const char *args)
 {
+    struct lbx_retry_rules *r = &all->retry;
     const char *word = next_word(cmd, &args);
 
     if (is_off(word)) {
@@ -137,8 +143,40 @@ static int parse_try_timeout(struct lbx_retry_rules *r, cmd_parms *cmd, const ch
     return parse_time(word, "s", &r->try_us) && r->try_us >= 1000 && !*args;
 }
 
+/* "max=100 timeout=5s" in any order, each once at least one of them; or Off. */
+static int parse_queue(struct core_rules *r, cmd_parms *cmd, const char *args)
+{
+    const char *word = next_word(cmd, &args);
+    int max = 0, timeout = 0;
+
+    r->queue_max = 0;
+    r->queue_us = 0;
+    r->queue_timed = is_off(word);
+    if (is_off(word)) {
+        return !*args;
+    }
+    for (; *word; word = next_word(cmd, &args)) {
+        char *end = NULL;
+
+        if (!ap_cstr_casecmpn(word, "max=", 4) && !max++) {
+            apr_int64_t n = apr_strtoi64(word + 4, &end, 10);
+
+            if (end == word + 4 || *end || n < 1 || n > APR_INT32_MAX) {
+                return 0;
+            }
+            r->queue_max = (uint32_t)n;
+        } else if (ap_cstr_casecmpn(word, "timeout=", 8) || timeout++
+                   || !parse_time(word + 8, "s", &r->queue_us) || r->queue_us < 1000
+                   || r->queue_us > 7200ull * APR_USEC_PER_SEC) {
+            return 0;
+        }
+    }
+    r->queue_timed = timeout;
+    return max || timeout;
+}
+
 struct rule {
-    int (*parse)(struct lbx_retry_rules *r, cmd_parms *cmd, const char *args);
+    int (*parse)(struct core_rules *r, cmd_parms *cmd, const char *args);
     const char *allowed;
 };
 
@@ -150,12 +188,17 @@ static const struct rule rules[CORE_RULE_N] = {
     [CORE_RULE_BUDGET] = {parse_budget, "a percentage from 1% to 100%, optionally min=N, or Off"},
     [CORE_RULE_BACKOFF] = {parse_backoff, "a time, optionally max=TIME up to 1s, or Off"},
     [CORE_RULE_TRY_TIMEOUT] = {parse_try_timeout, "a time of at least 1ms, or Off"},
+    [CORE_RULE_QUEUE] = {parse_queue,
+                         "max=N (1 or more) and timeout=TIME (1ms to 2h), one or both, "
+                         "or Off"},
 };
 
 /* The fields of one rule. */
-static void copy_rule(enum core_rule row, struct lbx_retry_rules *to,
-                      const struct lbx_retry_rules *from)
+static void copy_rule(enum core_rule row, struct core_rules *into, const struct core_rules *source)
 {
+    struct lbx_retry_rules *to = &into->retry;
+    const struct lbx_retry_rules *from = &source->retry;
+
     switch (row) {
     case CORE_RULE_RETRY_ON:
         to->classes = from->classes;
@@ -176,8 +219,13 @@ static void copy_rule(enum core_rule row, struct lbx_retry_rules *to,
         to->backoff_us = from->backoff_us;
         to->backoff_max = from->backoff_max;
         break;
-    default:
+    case CORE_RULE_TRY_TIMEOUT:
         to->try_us = from->try_us;
+        break;
+    default:
+        into->queue_max = source->queue_max;
+        into->queue_us = source->queue_us;
+        into->queue_timed = source->queue_timed;
         break;
     }
 }
@@ -202,7 +250,7 @@ const char *core_rules_command(cmd_parms *cmd, void *dconf, const char *args)
         lbx_retry_defaults(&r->retry);
         apr_hash_set(all, balancer, APR_HASH_KEY_STRING, r);
     }
-    if (!rules[row].parse(&r->retry, cmd, args)) {
+    if (!rules[row].parse(r, cmd, args)) {
         return apr_psprintf(cmd->pool, "%s %s: must be %s", cmd->cmd->name, args,
                             rules[row].allowed);
     }
@@ -223,7 +271,7 @@ const struct core_rules *core_rules_for(apr_pool_t *p, server_rec *s, server_rec
 
         for (int row = 0; r && row < CORE_RULE_N; row++) {
             if (r->given >> row & 1) {
-                copy_rule(row, &out->retry, &r->retry);
+                copy_rule(row, out, r);
                 out->given |= 1u << row;
             }
         }

@@ -20,6 +20,9 @@
 struct core_rules {
     uint32_t given; /* bit i: row i of the table of directives */
     struct lbx_retry_rules retry;
+    uint32_t queue_max; /* requests that may wait; 0: no limit but that of a child's threads */
+    uint64_t queue_us;  /* how long */
+    int queue_timed;    /* ... was given: stands in for the balancer's timeout= */
 };
 
 /* The handler of every directive; cmd->info is its row. */
@@ -32,6 +35,7 @@ enum core_rule {
     CORE_RULE_BUDGET,
     CORE_RULE_BACKOFF,
     CORE_RULE_TRY_TIMEOUT,
+    CORE_RULE_QUEUE,
     CORE_RULE_N
 };
 
@@ -46,7 +50,8 @@ enum core_rule {
         CORE_RULES_ROW("LBXRetryBody", CORE_RULE_BODY, "bytes of a body kept, e.g. 64k"),          \
         CORE_RULES_ROW("LBXRetryBudget", CORE_RULE_BUDGET, "20% [min=3], or Off"),                 \
         CORE_RULES_ROW("LBXRetryBackoff", CORE_RULE_BACKOFF, "25ms [max=250ms], or Off"),          \
-        CORE_RULES_ROW("LBXTryTimeout", CORE_RULE_TRY_TIMEOUT, "time to the head, or Off")
+        CORE_RULES_ROW("LBXTryTimeout", CORE_RULE_TRY_TIMEOUT, "time to the head, or Off"),        \
+        CORE_RULES_ROW("LBXQueue", CORE_RULE_QUEUE, "max=N timeout=TIME, or Off")
 
 /* The rules in force for a balancer of <s>, in <p>: its own, else the main
  * server's, else the defaults. */

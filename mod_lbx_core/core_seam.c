@@ -11,6 +11,7 @@
 #include "core_change.h"
 #include "core_events.h"
 #include "core_store.h"
+#include "lbx_queue.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -241,6 +242,7 @@ static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct 
     info->queued = set->rec->queued;
     info->queue_us = set->rec->queue_us;
     info->overdue = set->rec->overdue;
+    info->waiting = lbx_queue_length(core_store(), set->ref);
     info->growth = set->growth;
     info->n = set->n;
     info->member = member;
@@ -267,7 +269,7 @@ static const apr_array_header_t *lbx_snapshot(apr_pool_t *p, server_rec *s)
 const char *core_seam_why_none(apr_pool_t *p, const struct core_set *set, uint64_t now_us)
 {
     enum { MOST = 8 };
-    struct lbx_ask ask = {.now_us = now_us};
+    struct lbx_ask ask = {.now_us = now_us, .count = 1};
     const char *text = "";
 
     for (uint32_t i = 0; i < set->n && i < MOST; i++) {

@@ -35,12 +35,14 @@ LBX_STATIC(LBX_SEG_MAJOR == 3, "RETAINED_KEY names the layout's major version");
 struct retained {
     struct lbx_store store;
     uint32_t child_cap;
+    uint32_t place_cap;
 };
 
 enum {
     MEMBERS_AT_LEAST = 128,
     SETS_AT_LEAST = 32,
-    CHILDREN_SPARE = 16 /* beyond two generations of the server limit */
+    CHILDREN_SPARE = 16, /* beyond two generations of the server limit */
+    PLACES_MOST = 1024   /* requests of one child that can wait at once */
 };
 
 static struct retained *kept;             /* in retained data; found again at every start */
@@ -78,7 +80,8 @@ int core_store_boot_is_cold(void)
 
 static apr_status_t add_segment(server_rec *s, uint32_t sets, uint32_t members)
 {
-    struct lbx_seg_plan plan = {sets, members, kept->child_cap, !kept->store.n};
+    struct lbx_seg_plan plan = {sets, members, kept->child_cap, !kept->store.n,
+                                kept->store.n ? 0 : kept->place_cap};
     apr_size_t len = lbx_seg_size(&plan) + LBX_LINE;
     apr_shm_t *shm;
     char *base;
@@ -130,13 +133,17 @@ static apr_status_t make_room(const struct core_gen *gen, server_rec *s)
 
 static void find_retained(void)
 {
-    int daemons = 0;
+    int daemons = 0, threads = 0;
 
     kept = ap_retained_data_get(RETAINED_KEY);
     cold = !kept;
     if (!kept) {
         kept = ap_retained_data_create(RETAINED_KEY, sizeof(*kept));
         ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &daemons);
+        ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &threads);
+        /* more can wait with HTTP/2, whose workers come on top */
+        kept->place_cap =
+            (uint32_t)(threads > 8 ? threads < PLACES_MOST ? threads : PLACES_MOST : 8);
         kept->child_cap = 2 * (uint32_t)(daemons > 0 ? daemons : 1) + CHILDREN_SPARE;
     }
 }

@@ -44,6 +44,18 @@ static uint64_t clear_column(struct lbx_store *st, uint32_t child)
     return sum;
 }
 
+static void clear_places(struct lbx_store *st, uint32_t child)
+{
+    struct lbx_seg_place *place = lbx_seg_places(st->seg[0], child);
+
+    for (uint32_t i = 0; i < st->seg[0]->place_cap; i++) {
+        if (atomic_load_explicit(&place[i].taken, memory_order_relaxed)) {
+            atomic_store(&place[i].ticket, 0);
+            atomic_store(&place[i].taken, 0);
+        }
+    }
+}
+
 /* Whoever compares in-flight counts must notice that they moved. */
 static int touch_busy(void *baton, struct lbx_ref ref, struct lbx_seg_set *s)
 {
@@ -57,6 +69,7 @@ static uint64_t clear_child(struct lbx_store *st, uint32_t i)
 {
     uint64_t sum = clear_column(st, i);
 
+    clear_places(st, i);
     lbx_store_each_set(st, touch_busy, NULL);
     atomic_store(&lbx_seg_child_at(st->seg[0], i)->pid, 0);
     return sum;
@@ -98,6 +111,17 @@ void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot
     if (child != LBX_NO_CHILD && LBX_CHECK(h)) {
         atomic_fetch_add(&lbx_seg_column(h, child)[LBX_SLOT_INDEX(slot)], 1);
     }
+}
+
+int lbx_store_reserve_within(const struct lbx_store *st, uint32_t child, uint32_t slot,
+                             uint32_t limit)
+{
+    lbx_store_reserve(st, child, slot);
+    if (!limit || lbx_store_in_flight(st, slot) <= limit) {
+        return 1;
+    }
+    lbx_store_release(st, child, slot);
+    return 0;
 }
 
 void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)

@@ -61,8 +61,15 @@ enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
     if (was_tried(ask, index)) {
         return LBX_IN_TRIED;
     }
-    return ask->count && v->run.maxconn && v->in_flight >= v->run.maxconn ? LBX_IN_FULL
-                                                                          : LBX_ELIGIBLE;
+    return ask->count && v->run.maxconn && v->in_flight >= lbx_limit_of(v) ? LBX_IN_FULL
+                                                                           : LBX_ELIGIBLE;
+}
+
+uint32_t lbx_limit_of(const struct lbx_member_view *v)
+{
+    uint64_t limit = (uint64_t)v->run.maxconn * v->ramp / LBX_RAMP_FULL;
+
+    return v->run.maxconn && !limit ? 1 : (uint32_t)limit;
 }
 
 const char *lbx_inelig_text(enum lbx_inelig why)

@@ -25,6 +25,7 @@ static void lay_out(struct lbx_seg_head *h, const struct lbx_seg_plan *plan)
     h->set_cap = plan->set_cap;
     h->member_cap = plan->member_cap;
     h->child_cap = plan->child_cap;
+    h->place_cap = plan->place_cap;
 
     h->sets_at = at;
     at += (uint64_t)plan->set_cap * sizeof(struct lbx_seg_set);
@@ -37,7 +38,10 @@ static void lay_out(struct lbx_seg_head *h, const struct lbx_seg_plan *plan)
     at += h->has_events * sizeof(struct lbx_ring);
     h->columns_at = at;
     h->column_stride = line_up((uint64_t)plan->member_cap * sizeof(uint32_t));
-    h->total = at + plan->child_cap * h->column_stride;
+    at += plan->child_cap * h->column_stride;
+    h->places_at = at;
+    h->total =
+        line_up(at + (uint64_t)plan->child_cap * plan->place_cap * sizeof(struct lbx_seg_place));
 }
 
 uint64_t lbx_seg_size(const struct lbx_seg_plan *plan)
@@ -99,11 +103,12 @@ enum lbx_rc lbx_seg_check(const void *mem, uint64_t len)
     plan.member_cap = h->member_cap;
     plan.child_cap = h->child_cap;
     plan.events = h->has_events;
+    plan.place_cap = h->place_cap;
     lay_out(&want, &plan);
     if (h->sets_at != want.sets_at || h->members_at != want.members_at
         || h->children_at != want.children_at || h->events_at != want.events_at
         || h->columns_at != want.columns_at || h->column_stride != want.column_stride
-        || h->total != want.total || len < h->total) {
+        || h->places_at != want.places_at || h->total != want.total || len < h->total) {
         return LBX_ESIZE;
     }
     return LBX_OK;

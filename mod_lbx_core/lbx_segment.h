@@ -44,13 +44,16 @@ struct lbx_seg_head {
     uint32_t member_cap;
     uint32_t child_cap;
     uint32_t has_events; /* the first of a chain has them */
-    uint64_t sets_at;    /* offsets from the head */
+    uint32_t place_cap;
+    uint32_t reserved_;
+    uint64_t sets_at; /* offsets from the head */
     uint64_t members_at;
     uint64_t children_at;
     uint64_t events_at;
     uint64_t columns_at;
     uint64_t column_stride; /* bytes between two children's columns */
-    uint64_t total;         /* bytes */
+    uint64_t places_at;
+    uint64_t total; /* bytes */
 
     /* Structural changes: the parent at a (re)start, a child that runs a
      * manager action.  Robust: a holder that dies leaves it usable.  Never
@@ -100,10 +103,13 @@ struct lbx_seg_set {
     _Atomic uint64_t config;
 
     /* Requests, by atomic addition; no two fields need to agree. */
-    LBX_ALIGNED _Atomic uint64_t ticket;   /* byrequests, bytraffic: next place in the order */
-    LBX_ALIGNED _Atomic uint64_t vtime;    /* bytraffic, bybusyness: see lbx_fair.h */
-    _Atomic uint64_t estimate;             /* bytraffic: bytes of a usual answer */
-    LBX_ALIGNED _Atomic uint64_t busy_seq; /* bybusyness: counts changes of in-flight */
+    LBX_ALIGNED _Atomic uint64_t ticket;       /* byrequests, bytraffic: next place in the order */
+    LBX_ALIGNED _Atomic uint64_t vtime;        /* bytraffic, bybusyness: see lbx_fair.h */
+    _Atomic uint64_t estimate;                 /* bytraffic: bytes of a usual answer */
+    LBX_ALIGNED _Atomic uint64_t busy_seq;     /* bybusyness: counts changes of in-flight */
+    LBX_ALIGNED _Atomic uint64_t queue_ticket; /* the last one given out */
+    _Atomic uint32_t queue_hint;               /* 0: surely nobody waits */
+    _Atomic uint32_t queue_bell;               /* the word that waiting requests sleep on */
     LBX_ALIGNED _Atomic uint64_t requests;
     _Atomic uint64_t failovers;
     _Atomic uint64_t refused; /* nobody could be chosen */
@@ -162,6 +168,16 @@ struct lbx_seg_member {
     LBX_ALIGNED uint8_t hcheck[LBX_SPACE_HCHECK_MEMBER];
 };
 
+/* A place in a balancer's queue: one request that waits (lbx_queue.h).  A thread of
+ * the child takes it by compare-and-swap on <taken> and alone writes the rest; the
+ * parent clears the places of a child that is gone. */
+struct lbx_seg_place {
+    _Atomic uint32_t taken;
+    _Atomic uint32_t target; /* the member it must have: slot + 1; 0: any */
+    _Atomic uint64_t set;    /* whose queue: slot and revision */
+    _Atomic uint64_t ticket; /* written last: 0, the place does not count yet */
+};
+
 /* One process that serves requests. */
 struct lbx_seg_child {
     /* The child sets its pid by compare-and-swap on 0; the parent clears the
@@ -175,19 +191,21 @@ LBX_STATIC(sizeof(struct lbx_member_vals) == 144, "layout: member values");
 LBX_STATIC(sizeof(struct lbx_set_vals) == 160, "layout: set values");
 LBX_STATIC(offsetof(struct lbx_seg_set, vals_gen) == 512, "layout: set configuration");
 LBX_STATIC(offsetof(struct lbx_seg_set, epoch) == 1024, "layout: set epoch");
-LBX_STATIC(sizeof(struct lbx_seg_set) == 1856, "layout: set");
+LBX_STATIC(sizeof(struct lbx_seg_set) == 1920, "layout: set");
 LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 1088, "layout: member configuration");
 LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1536, "layout: member health");
 LBX_STATIC(sizeof(struct lbx_seg_member) == 3328, "layout: member");
 LBX_STATIC(sizeof(struct lbx_seg_tally) == 328, "layout: tally");
 LBX_STATIC(offsetof(struct lbx_seg_member, hcheck) % LBX_LINE == 0, "layout: spaces");
 LBX_STATIC(sizeof(struct lbx_seg_child) == 8, "layout: child");
+LBX_STATIC(sizeof(struct lbx_seg_place) == 24, "layout: place");
 
 struct lbx_seg_plan {
     uint32_t set_cap;
     uint32_t member_cap;
     uint32_t child_cap;
-    uint32_t events; /* 1: with room for the last events */
+    uint32_t events;    /* 1: with room for the last events */
+    uint32_t place_cap; /* requests of one child that can wait at once; first segment only */
 };
 
 /* Bytes that a segment for <plan> takes. */
@@ -228,6 +246,12 @@ static inline struct lbx_ring *lbx_seg_events(struct lbx_seg_head *h)
 static inline _Atomic uint32_t *lbx_seg_column(struct lbx_seg_head *h, uint32_t child)
 {
     return (_Atomic uint32_t *)((char *)h + h->columns_at + child * h->column_stride);
+}
+
+/* The places of one child. */
+static inline struct lbx_seg_place *lbx_seg_places(struct lbx_seg_head *h, uint32_t child)
+{
+    return (struct lbx_seg_place *)((char *)h + h->places_at) + (uint64_t)child * h->place_cap;
 }
 
 #endif

@@ -140,7 +140,7 @@ static void add_member(struct balancer *b, uint32_t i, uint32_t hundredths)
 
 static struct balancer *open_balancer(uint32_t n, enum weights w)
 {
-    struct lbx_seg_plan plan = {1, n, 2 * PROCESSES};
+    struct lbx_seg_plan plan = {1, n, 2 * PROCESSES, 0, 0};
     uint64_t len = lbx_seg_size(&plan);
     struct balancer *b = room(1, sizeof(*b));
     void *mem = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

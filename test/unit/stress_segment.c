@@ -311,7 +311,7 @@ static pid_t start_worker(uint32_t worker, uint64_t my_seed)
 /* All on one mapping: the segment, then the test's own part. */
 static void set_up(void)
 {
-    struct lbx_seg_plan plan = {METHODS, METHODS * MEMBERS, WORKERS, 0};
+    struct lbx_seg_plan plan = {METHODS, METHODS * MEMBERS, WORKERS, 0, 0};
     uint64_t len = lbx_seg_size(&plan);
     char *mem =
         mmap(NULL, len + sizeof(*ctl), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);

@@ -47,7 +47,7 @@ START_TEST(every_cell)
     unsigned cells[LBX_INELIG_N] = {0};
 
     for (unsigned word = 0; word < 1u << 7; word++) {
-        struct lbx_member_view v = {.retry_us = RETRY};
+        struct lbx_member_view v = {.retry_us = RETRY, .ramp = LBX_RAMP_FULL};
 
         for (unsigned b = 0; b < 7; b++) {
             v.run.admin |= word >> b & 1 ? bits[b] : 0;

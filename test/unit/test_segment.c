@@ -9,7 +9,7 @@
 
 #include <errno.h>
 
-static const struct lbx_seg_plan small = {3, 17, 5, 1};
+static const struct lbx_seg_plan small = {3, 17, 5, 1, 7};
 
 static struct lbx_seg_head *make(const struct lbx_seg_plan *plan)
 {
@@ -56,7 +56,8 @@ START_TEST(parts_do_not_overlap)
 
     for (int round = 0; round < 60; round++) {
         struct lbx_seg_plan plan = {unit_between(&g, 1, 20), unit_between(&g, 1, 100),
-                                    unit_between(&g, 1, 40), unit_below(&g, 2)};
+                                    unit_between(&g, 1, 40), unit_below(&g, 2),
+                                    unit_between(&g, 0, 9)};
         struct lbx_seg_head *h = make(&plan);
         char *base = (char *)h;
 
@@ -72,7 +73,7 @@ START_TEST(parts_do_not_overlap)
 
             ck_assert((uintptr_t)lbx_seg_column(h, c) % LBX_LINE == 0);
             ck_assert(end <= (c + 1 < plan.child_cap ? (char *)lbx_seg_column(h, c + 1)
-                                                     : base + h->total));
+                                                     : (char *)lbx_seg_places(h, 0)));
             memset(lbx_seg_column(h, c), 0xff, plan.member_cap * sizeof(uint32_t));
         }
         ck_assert((uintptr_t)lbx_seg_set_at(h, plan.set_cap - 1) % LBX_LINE == 0);
@@ -81,6 +82,9 @@ START_TEST(parts_do_not_overlap)
         memset(lbx_seg_member_at(h, 0), 0xff, plan.member_cap * sizeof(struct lbx_seg_member));
         memset((char *)h + h->events_at, 0xff, plan.events * sizeof(struct lbx_ring));
         memset(lbx_seg_child_at(h, 0), 0xff, plan.child_cap * sizeof(struct lbx_seg_child));
+        ck_assert((char *)lbx_seg_places(h, plan.child_cap) <= base + h->total);
+        memset(lbx_seg_places(h, 0), 0xff,
+               (size_t)plan.child_cap * plan.place_cap * sizeof(struct lbx_seg_place));
         ck_assert_int_eq(lbx_seg_check(h, h->total), LBX_OK);
         free(h);
     }
@@ -102,7 +106,8 @@ static const struct {
     FIELD(member_size, LBX_EVERSION), FIELD(set_cap, LBX_ESIZE),     FIELD(member_cap, LBX_ESIZE),
     FIELD(child_cap, LBX_ESIZE),      FIELD(events_at, LBX_ESIZE),   FIELD(sets_at, LBX_ESIZE),
     FIELD(members_at, LBX_ESIZE),     FIELD(children_at, LBX_ESIZE), FIELD(columns_at, LBX_ESIZE),
-    FIELD(column_stride, LBX_ESIZE),  FIELD(total, LBX_ESIZE),
+    FIELD(column_stride, LBX_ESIZE),  FIELD(total, LBX_ESIZE),       FIELD(place_cap, LBX_ESIZE),
+    FIELD(places_at, LBX_ESIZE),
 };
 
 /* Every bit of every field that says what the segment is. */

@@ -13,7 +13,7 @@
 
 static void *add_segment(struct lbx_store *st, uint32_t sets, uint32_t members, uint32_t children)
 {
-    struct lbx_seg_plan plan = {sets, members, children, 0};
+    struct lbx_seg_plan plan = {sets, members, children, 0, 8};
     uint64_t len = lbx_seg_size(&plan);
     void *mem = lab_block(len);
 
@@ -259,7 +259,7 @@ END_TEST
 START_TEST(the_chain_has_a_limit)
 {
     struct lbx_store st = {0};
-    struct lbx_seg_plan plan = {1, 1, 2, 0}, other = {1, 1, 3, 0};
+    struct lbx_seg_plan plan = {1, 1, 2, 0, 0}, other = {1, 1, 3, 0, 0};
     uint64_t len = lbx_seg_size(&plan);
     void *mem;
 

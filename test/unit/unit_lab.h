@@ -134,7 +134,7 @@ static inline struct lbx_roster *lab_compile(struct lab *l)
 static inline void lab_open(struct lab *l, uint32_t n, const uint32_t *hundredths,
                             uint32_t children)
 {
-    struct lbx_seg_plan plan = {2, n ? n : 1, children, 0};
+    struct lbx_seg_plan plan = {2, n ? n : 1, children, 0, 8};
     uint64_t len = lbx_seg_size(&plan);
 
     memset(l, 0, sizeof(*l));

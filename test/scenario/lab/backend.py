@@ -180,7 +180,7 @@ class Backend:
     # -- facts
 
     def stats(self) -> dict[str, Any]:
-        """requests, in_flight, max_in_flight, aborted, connections, open, bytes_in, bytes_out,
+        """requests, in_flight, max_in_flight, max_open, aborted, connections, open, bytes_in, bytes_out,
         last_headers, and Counters by paths, ids and statuses."""
         found = self._do("stats")
         for name in ("paths", "ids", "statuses"):

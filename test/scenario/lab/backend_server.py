@@ -72,12 +72,27 @@ class Server:
         self.log.append((time.monotonic_ns(), request.method, request.target, ident, conn.serial,
                          self.in_flight))
         self.in_flight += 1
-        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        if self.in_flight > self.max_in_flight:
+            self.max_in_flight = self.in_flight
+        if self.in_flight > self.max_open:
+            self.max_open = max(self.max_open, 1 + self.still_open(conn))
         self.paths[request.path] += 1
         if ident is not None:
             self.ids[ident] += 1
         self.last_headers = request.headers
         return self.rules.pick(request.path)
+
+    def still_open(self, but):
+        """Connections other than this one with a request, of which the peer's end is not closed.
+
+        Of a client that was killed the kernel knows at once, and we only when we read.
+        """
+        poll = select.poll()
+        for conn in self.connections:
+            if conn is not but and conn.request is not None:
+                poll.register(conn.transport.get_extra_info("socket").fileno(), select.POLLRDHUP)
+        waiting = sum(c is not but and c.request is not None for c in self.connections)
+        return waiting - len(poll.poll(0))
 
     # -- the control channel: one JSON object per line, answered by one
 
@@ -168,7 +183,7 @@ class Server:
 
     def do_reset_stats(self):
         self.requests = self.max_in_flight = self.bytes_out = self.bytes_in = self.aborted = 0
-        self.max_in_flight = self.in_flight
+        self.max_in_flight = self.max_open = self.in_flight
         self.paths = collections.Counter()
         self.ids = collections.Counter()
         self.statuses = collections.Counter()
@@ -179,7 +194,7 @@ class Server:
 
     def do_stats(self):
         return {"requests": self.requests, "in_flight": self.in_flight,
-                "max_in_flight": self.max_in_flight, "aborted": self.aborted,
+                "max_in_flight": self.max_in_flight, "max_open": self.max_open, "aborted": self.aborted,
                 "connections": self.connections_total, "open": len(self.connections),
                 "paths": self.paths, "ids": self.ids, "statuses": self.statuses,
                 "bytes_out": self.bytes_out, "bytes_in": self.bytes_in,

@@ -94,11 +94,12 @@ static void put_set(request_rec *r, const struct lbx_set_info *s)
         ",\"maxattempts\":%d,\"nofailover\":%u,\"sticky\":%s,"
         "\"requests\":%" APR_UINT64_T_FMT ",\"failovers\":%" APR_UINT64_T_FMT
         ",\"refused\":%" APR_UINT64_T_FMT ",\"recoveries\":%" APR_UINT64_T_FMT
-        ",\"growth\":%u,\"members\":[",
+        ",\"queued\":%" APR_UINT64_T_FMT ",\"overdue\":%" APR_UINT64_T_FMT
+        ",\"waiting\":%u,\"growth\":%u,\"members\":[",
         quoted(r->pool, s->name), quoted(r->pool, s->scope), quoted(r->pool, s->nonce),
         quoted(r->pool, s->run.method), s->run.timeout_us, s->run.maxattempts, s->run.nofailover,
         quoted(r->pool, s->run.sticky), s->requests, s->failovers, s->refused, s->recoveries,
-        s->growth);
+        s->queued, s->overdue, s->waiting, s->growth);
     for (uint32_t i = 0; i < s->n; i++) {
         ap_rputs(i ? "," : "", r);
         put_member(r, &s->member[i]);
