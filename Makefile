@@ -57,7 +57,9 @@ MODULES     := $(notdir $(basename $(wildcard mod_lbx_*/mod_lbx_*.c)))
 MODULE_DIRS := $(patsubst %/,%,$(sort $(dir $(wildcard mod_lbx_*/*.c))))
 PURE_C      := $(wildcard mod_lbx_*/lbx_*.c)
 
-# A module that needs more than httpd says so here, e.g. LIBS_mod_lbx_hcheck = -lcurl
+# A module that needs more than httpd says so here.
+CPPFLAGS_mod_lbx_manager = $(call once,JANSSON_DIRS,$(shell pkg-config --cflags jansson)) -Ibuild/gen
+LIBS_mod_lbx_manager     = $(call once,JANSSON_LIBS,$(shell pkg-config --libs jansson))
 LIBS_common = -Wl,--as-needed -lm
 
 .PHONY: modules install
@@ -81,6 +83,15 @@ build/obj/%.o: %.c Makefile | need
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(APXS_FLAGS) $(CPPFLAGS) $(CFLAGS) $(BASE) -fPIC -fvisibility=$(VISIBILITY) \
 		$(APXS_DIRS) $(CPPFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
+
+# The files that the manager serves are compiled into it.
+MANAGER_ASSETS := $(wildcard mod_lbx_manager/page/*.css mod_lbx_manager/page/*.js) \
+                  mod_lbx_manager/schema/api.schema.json
+build/gen/mgr_assets_bytes.h: mod_lbx_manager/page/embed.sh $(MANAGER_ASSETS)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)sh $< $(MANAGER_ASSETS) > $@
+build/obj/mod_lbx_manager/mgr_assets.o: build/gen/mgr_assets_bytes.h
 
 install: modules
 	install -d '$(DESTDIR)$(LIBEXECDIR)'
@@ -172,7 +183,8 @@ bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules
 
 # ---- long runs -------------------------------------------------------------------------
 
-# Each fuzz_<name>.c is one target: a parser of bytes that strangers send.
+# Each fuzz_<name>.c is one target: a parser of bytes that strangers send.  One that needs
+# a library says so in a line "links: -lname".
 FUZZ_CC      ?= $(shell command -v clang || command -v clang-14 || echo clang)
 FUZZ_SECONDS ?= 60
 FUZZ_C       := $(wildcard test/fuzz/fuzz_*$(T)*.c)
@@ -186,7 +198,8 @@ build/test/fuzz/%: test/fuzz/%.c $(PURE_C) $(wildcard mod_lbx_*/lbx_*.h include/
 	$(call say,FUZZ,$@)
 	@mkdir -p $(@D)
 	$(Q)$(FUZZ_CC) -std=gnu11 -g -O1 -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		-Iinclude $(addprefix -I,$(MODULE_DIRS)) -o $@ $< $(PURE_C) -lm -pthread
+		-Iinclude $(addprefix -I,$(MODULE_DIRS)) -o $@ $< $(PURE_C) \
+		$$(sed -n 's/.*links: *//p' $<) -lm -pthread
 
 # The promises at full length, with figures: each program of test/soak is one run.
 soak: need modules labmod

@@ -4,8 +4,8 @@
 # Finds out what is missing on this system and installs it, or names the one command
 # that does.  Not a configure script: it says yes or no, it decides nothing.
 #
-#   need.sh build|demo|check|bench|fuzz           install what is missing (root, or sudo without password)
-#   need.sh --tell build|demo|check|bench|fuzz    only tell
+#   need.sh build|demo|check|bench|fuzz|browser  install what is missing (root, or sudo without password)
+#   need.sh --tell build|demo|check|bench|fuzz|browser  only tell
 set -u
 
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
@@ -20,15 +20,17 @@ build  header:stdio.h      libc6-dev            glibc-devel        glibc-devel  
 build  apxs                apache2-dev          httpd-devel        apache2-devel           apache2-dev
 build  apr                 libapr1-dev          apr-devel          libapr1-devel           apr-dev
 build  apu                 libaprutil1-dev      apr-util-devel     libapr-util1-devel      apr-util-dev
+build  cmd:pkg-config      pkg-config           pkgconf-pkg-config pkgconf-pkg-config      pkgconf
+build  pc:jansson          libjansson-dev       jansson-devel      libjansson-devel        jansson-dev
 demo   cmd:make            make                 make               make                    make
 demo   python              python3              python3            python3                 python3
 demo   httpd               apache2-bin          httpd              apache2                 apache2
 demo   httpdmod:mod_proxy  apache2-bin          httpd              apache2                 apache2-proxy
-check  cmd:pkg-config      pkg-config           pkgconf-pkg-config pkgconf-pkg-config      pkgconf
 check  pc:check            check                check-devel        check-devel             check-dev
 check  cmd:nm              binutils             binutils           binutils                binutils
 check  python:pytest       python3-pytest       python3-pytest     python3-pytest          py3-pytest
 check  python:xdist        python3-pytest-xdist python3-pytest-xdist python3-pytest-xdist py3-pytest-xdist
+check  python:jsonschema   python3-jsonschema   python3-jsonschema python3-jsonschema      py3-jsonschema
 check  clang-format        clang-format         clang-tools-extra  clang                   clang-extra-tools
 check  cmd:curl            curl                 curl               curl                    curl
 check  cmd:openssl         openssl              openssl            openssl                 openssl
@@ -37,6 +39,10 @@ peer   phpfpm              php-fpm              php-fpm            php8-fpm     
 peer   cmd:promtool        prometheus           -                  -                       prometheus
 fuzz   cmd:clang           clang                clang              clang                   clang
 fuzz   libfuzzer           libclang-rt-dev      compiler-rt        clang                   compiler-rt
+browser python:pytest      python3-pytest       python3-pytest     python3-pytest          py3-pytest
+browser python:selenium    python3-selenium     python3-selenium   python3-selenium        py3-selenium
+browser chromium           chromium             chromium           chromium                chromium
+browser cmd:chromedriver   chromium-driver      chromedriver       chromedriver            chromium-chromedriver
 bench  cmd:wrk             wrk                  wrk                wrk                     wrk
 TABLE
 }
@@ -68,6 +74,7 @@ have() {
     libfuzzer)  echo 'int LLVMFuzzerTestOneInput(const char *d, unsigned long n){return 0;}' | clang -fsanitize=fuzzer,address -x c - -o /dev/null ;;
     tomcat)     ls /usr/share/tomcat*/bin/bootstrap.jar && command -v java ;;
     phpfpm)     ls /usr/sbin/php-fpm* ;;
+    chromium)   command -v chromium || command -v chromium-browser ;;
     clang-format) command -v "${CLANG_FORMAT:-clang-format}" || command -v clang-format-14 || command -v clang-format ;;
     esac >/dev/null 2>&1
 }
@@ -130,7 +137,8 @@ demo)  levels='build demo' ;;
 check) levels='build demo check' ;;
 bench) levels='build demo bench' ;;
 fuzz)  levels='build fuzz' ;;
-*)     echo "usage: need.sh [--tell] build|demo|check|bench|fuzz" >&2; exit 2 ;;
+browser) levels='build demo browser' ;;
+*)     echo "usage: need.sh [--tell] build|demo|check|bench|fuzz|browser" >&2; exit 2 ;;
 esac
 
 system

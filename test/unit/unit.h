@@ -31,6 +31,10 @@ TCase *case_retry(void);
 TCase *case_queue(void);
 TCase *case_cookie(void);
 TCase *case_route(void);
+TCase *case_apipath(void);
+TCase *case_json(void);
+TCase *case_prom(void);
+TCase *case_state(void);
 
 /* Of this run: LBX_SEED, or a new one; printed at the start. */
 extern uint64_t unit_seed;

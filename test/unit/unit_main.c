@@ -53,6 +53,10 @@ static const struct {
     {"core", "queue", case_queue},
     {"sticky", "cookie", case_cookie},
     {"sticky", "route", case_route},
+    {"manager", "apipath", case_apipath},
+    {"manager", "json", case_json},
+    {"manager", "prom", case_prom},
+    {"manager", "state", case_state},
 };
 
 enum { CASES_N = sizeof(cases) / sizeof(cases[0]) };
