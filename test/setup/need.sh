@@ -4,8 +4,9 @@
 # Finds out what is missing on this system and installs it, or names the one command
 # that does.  Not a configure script: it says yes or no, it decides nothing.
 #
-#   need.sh build|demo|check|bench|fuzz|browser  install what is missing (root, or sudo without password)
-#   need.sh --tell build|demo|check|bench|fuzz|browser  only tell
+#   need.sh LEVEL           install what is missing (root, or sudo without password)
+#   need.sh --tell LEVEL    only tell
+#   LEVEL is one of: build demo check bench fuzz browser
 set -u
 
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
