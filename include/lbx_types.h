@@ -148,6 +148,16 @@ struct lbx_tally {
     uint64_t latency_us;             /* sum of the times to the head */
 };
 
+/* Upper bounds of the buckets of lbx_tally.latency, microseconds; the last one
+ * has none. */
+static inline uint64_t lbx_latency_bound(unsigned bucket)
+{
+    static const uint32_t ms[LBX_LATENCY_N - 1] = {1,   2,    5,    10,   25,    50,    100,  250,
+                                                   500, 1000, 2500, 5000, 10000, 30000, 60000};
+
+    return bucket < LBX_LATENCY_N - 1 ? ms[bucket] * 1000ull : UINT64_MAX;
+}
+
 /* One member by value: what rules, manager and tests see. */
 struct lbx_member_view {
     struct lbx_ref ref;

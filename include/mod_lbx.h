@@ -265,16 +265,6 @@ struct lbx_set_info {
 APR_DECLARE_OPTIONAL_FN(const apr_array_header_t * /* of struct lbx_set_info */, lbx_snapshot,
                         (apr_pool_t * p, server_rec *s));
 
-/* Upper bounds of the buckets of lbx_tally.latency, microseconds; the last one
- * has none. */
-static inline uint64_t lbx_latency_bound(unsigned bucket)
-{
-    static const uint32_t ms[LBX_LATENCY_N - 1] = {1,   2,    5,    10,   25,    50,    100,  250,
-                                                   500, 1000, 2500, 5000, 10000, 30000, 60000};
-
-    return bucket < LBX_LATENCY_N - 1 ? ms[bucket] * 1000ull : UINT64_MAX;
-}
-
 /* One figure that a sibling keeps in its space, for JSON and Prometheus.  Texts are
  * constants, or live in the pool that the hook was given. */
 struct lbx_figure {

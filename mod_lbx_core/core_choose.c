@@ -165,9 +165,13 @@ static void take_down(struct core_choice *out, const struct core_ask *ask,
     atomic_fetch_add_explicit(&m->rec->elected, 1, memory_order_relaxed);
 }
 
-static uint32_t limit_of(const struct core_roster *cr, const struct core_member *m)
+/* Reserve the member as it is in force in the roster.  0: it is full. */
+static int reserve(const struct core_roster *cr, const struct core_member *m)
 {
-    return cr->limit ? cr->limit[m->index] : 0;
+    uint32_t limit = lbx_limit(cr->member_vals[m->index].maxconn, m->rec->ramp);
+
+    return lbx_limit_take(core_store(), core_store_child(), m->ref.slot, m->rec, limit,
+                          limit ? now_us() : 0);
 }
 
 /* A member that was not chosen by our method: reserve it and charge it.  0: it is
@@ -177,7 +181,7 @@ static int take_elected(struct core_choice *out, const struct core_ask *ask,
 {
     uint32_t place = cr->r->place_of[m->index];
 
-    if (!lbx_store_reserve_within(core_store(), core_store_child(), m->ref.slot, limit_of(cr, m))) {
+    if (!reserve(cr, m)) {
         return 0;
     }
     out->charge = (struct lbx_charge){.set = ask->set->rec, .rec = m->rec};
@@ -256,79 +260,87 @@ static enum got choose_by_session(struct core_ask *ask, const struct core_roster
     return CHOSEN;
 }
 
-/* The members that must not be chosen: those where the request has been, and those
- * that have no room for it.  NULL: all can. */
-static const uint32_t *mask_of(struct core_ask *ask, const struct core_roster *cr,
-                               const struct lbx_ahead *ahead)
+/* A set of members of its own, that begins as <from>. */
+static uint32_t *bits_of(const struct core_ask *ask, const uint32_t *from)
 {
     apr_size_t size = (ask->set->n / 32 + 1) * sizeof(uint32_t);
 
-    if (!cr->limit && !ahead->n) {
-        return ask->tried;
-    }
-    if (!ask->mask) {
-        ask->mask = apr_palloc(ask->r->pool, size);
-    }
-    if (ask->tried) {
-        memcpy(ask->mask, ask->tried, size);
-    } else {
-        memset(ask->mask, 0, size);
-    }
-    for (uint32_t i = 0; i < ask->set->n; i++) {
-        const struct core_member *m = &ask->set->member[i];
-        uint32_t limit = limit_of(cr, m);
-
-        if ((limit && lbx_store_in_flight(core_store(), m->ref.slot) >= limit)
-            || lbx_ahead_wants(ahead, m->ref.slot)) {
-            ask->full |= cr->r->place_of[i] != LBX_NOT_HERE;
-            ask->mask[i / 32] |= 1u << (i % 32);
-        }
-    }
-    return ask->mask;
+    return from ? apr_pmemdup(ask->r->pool, from, size) : apr_pcalloc(ask->r->pool, size);
 }
 
-/* The method reserves without looking at limits: somebody may have been faster.
- * The member's turn is spent then. */
-static int within_limit(struct core_ask *ask, const struct core_roster *cr,
-                        const struct core_member *m)
+static void set_bit(uint32_t *bits, uint32_t i)
 {
-    uint32_t limit = limit_of(cr, m);
+    bits[i / 32] |= 1u << (i % 32);
+}
 
-    if (!limit || lbx_store_in_flight(core_store(), m->ref.slot) <= limit) {
-        return 1;
+/* The members that must not be chosen: those where the request has been, and those
+ * that others wait for, who came before.  NULL: all can. */
+static const uint32_t *mask_of(struct core_ask *ask, const struct lbx_ahead *ahead)
+{
+    uint32_t *mask;
+
+    if (!ahead->n && !ahead->more) {
+        return ask->tried;
     }
-    lbx_method_release(core_store(), core_store_child(), m->ref.slot, ask->set->rec,
-                       cr->method->wants_busy);
-    ask->mask[m->index / 32] |= 1u << (m->index % 32);
-    ask->full = 1;
-    return 0;
+    mask = bits_of(ask, ask->tried);
+    for (uint32_t i = 0; i < ask->set->n; i++) {
+        if (lbx_ahead_wants(ahead, ask->set->member[i].ref.slot)) {
+            set_bit(mask, i);
+        }
+    }
+    return mask;
 }
 
 static int pick_from(struct core_ask *ask, const struct core_roster *cr, const struct lbx_roster *r,
                      const uint32_t *mask, struct core_choice *out)
 {
-    struct lbx_pick p = {core_store(), core_store_child(), mask};
-    struct core_member *m;
-    int place;
+    struct lbx_pick p = {core_store(), core_store_child(), mask, now_us()};
+    int place = cr->method->pick(r, &p, &out->charge);
 
-    do {
-        place = cr->method->pick(r, &p, &out->charge);
-        if (place < 0) {
-            return 0;
-        }
-        m = &ask->set->member[r->cand[place].index];
-    } while (!within_limit(ask, cr, m));
-    take_down(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
+    if (place < 0) {
+        return 0;
+    }
+    take_down(out, ask, cr, &ask->set->member[r->cand[place].index],
+              ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
     return 1;
 }
 
-/* Spares, standbys and other sets stand in for those where the request has been. */
+/* Nobody of the roster could be had: is maxconn= the reason? */
+static int was_full(const struct core_ask *ask, const struct lbx_roster *r)
+{
+    for (uint32_t i = 0; i < r->n; i++) {
+        uint32_t m = r->cand[i].index;
+
+        if (r->cand[i].limit && !(ask->tried && ask->tried[m / 32] >> (m % 32) & 1)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int is_full(const struct core_roster *cr, const struct core_member *m)
+{
+    uint32_t limit = lbx_limit(cr->member_vals[m->index].maxconn, m->rec->ramp);
+
+    return limit && lbx_limit_used(core_store(), m->ref.slot, m->rec, now_us()) >= limit;
+}
+
+/* Spares, standbys and other sets stand in for those where the request has been,
+ * and for those that are full. */
 static int pick_without(struct core_ask *ask, const struct core_roster *cr, const uint32_t *mask,
                         struct core_choice *out)
 {
-    struct lbx_roster *r = core_roster_req_without(ask->set, ask->tried, now_us());
-    int got = r && pick_from(ask, cr, r, mask, out);
+    uint32_t *without = bits_of(ask, mask);
+    struct lbx_roster *r;
+    int got;
 
+    for (uint32_t i = 0; i < ask->set->n; i++) {
+        if (is_full(cr, &ask->set->member[i])) {
+            set_bit(without, i);
+        }
+    }
+    r = core_roster_req_without(ask->set, without, now_us());
+    got = r && pick_from(ask, cr, r, mask, out);
     free(r);
     return got;
 }
@@ -338,15 +350,20 @@ static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
 {
     const uint32_t *mask;
     struct core_member *m;
+    int full;
 
     if (ahead->any) {
         ask->full = cr->r->n > 0;
         return 0;
     }
-    mask = mask_of(ask, cr, ahead);
     if (cr->method) {
-        return pick_from(ask, cr, cr->r, mask, out)
-               || (ask->tried && pick_without(ask, cr, mask, out));
+        mask = mask_of(ask, ahead);
+        if (pick_from(ask, cr, cr->r, mask, out)) {
+            return 1;
+        }
+        full = was_full(ask, cr->r);
+        ask->full |= full;
+        return (ask->tried || (full && cr->r->n < ask->set->n)) && pick_without(ask, cr, mask, out);
     }
     m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
     return m && !lbx_ahead_wants(ahead, m->ref.slot)
@@ -599,11 +616,11 @@ void core_choose_req_done(struct core_choice *c, uint64_t bytes)
 
 int core_choose_req_again(struct core_choice *c)
 {
-    struct lbx_member_view v;
+    struct lbx_member_vals v;
 
-    core_store_view(c->m, &v);
-    if (!lbx_store_reserve_within(core_store(), core_store_child(), c->m->ref.slot,
-                                  lbx_limit_of(&v))) {
+    lbx_member_vals_read(c->m->rec, &v);
+    if (!lbx_limit_take(core_store(), core_store_child(), c->m->ref.slot, c->m->rec,
+                        lbx_limit(v.maxconn, c->m->rec->ramp), now_us())) {
         return 0;
     }
     if (c->method && c->method->wants_busy) {

@@ -27,7 +27,6 @@ struct core_ask {
     int no_wait;              /* rather nobody than wait, and without a word in the log */
     struct lbx_wait wait;     /* its place in the queue, if it waits */
     uint32_t target;          /* for whom it waits: see lbx_queue.h */
-    uint32_t *mask;           /* <tried> and those that have no room now */
     int patient;              /* there is time left to wait */
     int full;                 /* somebody could be chosen, but for maxconn= or the queue */
     int empty;                /* nobody was eligible, wherever the request has been */

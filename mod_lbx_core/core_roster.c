@@ -84,7 +84,6 @@ static void end_old_errors(struct core_set *set, struct picture *pic, uint64_t n
 static void free_roster(struct core_roster *cr)
 {
     free(cr->member_vals);
-    free(cr->limit);
     free(cr->r);
     free(cr);
 }
@@ -114,22 +113,6 @@ static struct lbx_roster *make_roster(struct picture *pic, const struct lbx_ask 
     return mem ? lbx_roster_make(&pic->in, pic->chosen, pic->weights, &tier, period, mem) : NULL;
 }
 
-/* maxconn= in force, in <limit>; 0: no memory. */
-static int read_limits(struct core_roster *cr, const struct picture *pic)
-{
-    for (uint32_t i = 0; i < pic->in.n; i++) {
-        uint32_t limit = lbx_limit_of(&pic->view[i]);
-
-        if (limit && !cr->limit && !(cr->limit = calloc(pic->in.n, sizeof(*cr->limit)))) {
-            return 0;
-        }
-        if (limit) {
-            cr->limit[i] = limit;
-        }
-    }
-    return 1;
-}
-
 static struct core_roster *compile(struct core_set *set, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us};
@@ -148,7 +131,7 @@ static struct core_roster *compile(struct core_set *set, uint64_t now_us)
         for (uint32_t i = 0; i < set->n; i++) {
             cr->member_vals[i] = pic.view[i].run;
         }
-        cr->r = read_limits(cr, &pic) ? make_roster(&pic, &ask) : NULL;
+        cr->r = make_roster(&pic, &ask);
     }
     free(mem);
     if (cr && !cr->r) {

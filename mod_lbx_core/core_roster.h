@@ -20,7 +20,6 @@ struct core_roster {
     const struct lbx_method *method;     /* NULL: a foreign provider's */
     struct lbx_set_vals vals;            /* the balancer's, in force */
     struct lbx_member_vals *member_vals; /* of all its members */
-    uint32_t *limit; /* their maxconn=, less while they start slowly; NULL: no limits */
     struct lbx_roster *r;
 };
 

@@ -22,15 +22,16 @@
 #include "ap_mpm.h"
 
 #include "core_change.h"
+#include "lbx_limit.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
 
 /* What survives the module's reload.  Another layout has another key: state of
  * an earlier major version is left alone, not misread. */
-#define RETAINED_KEY "mod_lbx_core segments 3"
+#define RETAINED_KEY "mod_lbx_core segments 4"
 
-LBX_STATIC(LBX_SEG_MAJOR == 3, "RETAINED_KEY names the layout's major version");
+LBX_STATIC(LBX_SEG_MAJOR == 4, "RETAINED_KEY names the layout's major version");
 
 struct retained {
     struct lbx_store store;
@@ -504,13 +505,19 @@ static void log_cleared(server_rec *s, uint64_t n, const char *whose)
 void core_store_boot_child_gone(server_rec *s, pid_t pid)
 {
     if (kept && kept->store.n) {
+        lbx_limit_haunt(&kept->store, (uint32_t)pid, (uint64_t)apr_time_now());
         log_cleared(s, lbx_store_child_clear(&kept->store, (uint32_t)pid), "a child");
     }
 }
 
 static int is_alive(uint32_t pid)
 {
-    return !kill((pid_t)pid, 0) || errno == EPERM;
+    int alive = !kill((pid_t)pid, 0) || errno == EPERM;
+
+    if (!alive) {
+        lbx_limit_haunt(&kept->store, pid, (uint64_t)apr_time_now());
+    }
+    return alive;
 }
 
 void core_store_boot_sweep(server_rec *s)

@@ -113,17 +113,6 @@ void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot
     }
 }
 
-int lbx_store_reserve_within(const struct lbx_store *st, uint32_t child, uint32_t slot,
-                             uint32_t limit)
-{
-    lbx_store_reserve(st, child, slot);
-    if (!limit || lbx_store_in_flight(st, slot) <= limit) {
-        return 1;
-    }
-    lbx_store_release(st, child, slot);
-    return 0;
-}
-
 void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
 {
     struct lbx_seg_head *h = lbx_store_segment(st, slot);
@@ -136,15 +125,15 @@ void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot
 uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot)
 {
     struct lbx_seg_head *h = lbx_store_segment(st, slot);
-    uint32_t high = atomic_load_explicit(&st->seg[0]->children_high, memory_order_acquire);
+    uint32_t high = atomic_load(&st->seg[0]->children_high);
     uint32_t sum = 0;
 
     if (!h) {
         return 0;
     }
     for (uint32_t c = 0; c < high; c++) {
-        sum +=
-            atomic_load_explicit(&lbx_seg_column(h, c)[LBX_SLOT_INDEX(slot)], memory_order_acquire);
+        /* in one order with the reservations: lbx_limit depends on it */
+        sum += atomic_load(&lbx_seg_column(h, c)[LBX_SLOT_INDEX(slot)]);
     }
     return sum;
 }

@@ -28,12 +28,6 @@ uint64_t lbx_store_child_sweep(struct lbx_store *st, int (*alive)(uint32_t pid))
 void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot);
 void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot);
 
-/* Reserve, unless that makes more than <limit> over all children (0: no limit).
- * Two that come at the same time for the last place may both be refused; never
- * do both get it: each counts itself before it looks.  1: reserved. */
-int lbx_store_reserve_within(const struct lbx_store *st, uint32_t child, uint32_t slot,
-                             uint32_t limit);
-
 /* Requests in flight on a member, over all children. */
 uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot);
 

@@ -6,6 +6,8 @@
  */
 #include "lbx_eligible.h"
 
+#include "lbx_limit.h"
+
 
 int lbx_error_over(const struct lbx_member_view *v, uint64_t now_us)
 {
@@ -61,15 +63,9 @@ enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
     if (was_tried(ask, index)) {
         return LBX_IN_TRIED;
     }
-    return ask->count && v->run.maxconn && v->in_flight >= lbx_limit_of(v) ? LBX_IN_FULL
-                                                                           : LBX_ELIGIBLE;
-}
-
-uint32_t lbx_limit_of(const struct lbx_member_view *v)
-{
-    uint64_t limit = (uint64_t)v->run.maxconn * v->ramp / LBX_RAMP_FULL;
-
-    return v->run.maxconn && !limit ? 1 : (uint32_t)limit;
+    return ask->count && v->run.maxconn && v->in_flight >= lbx_limit(v->run.maxconn, v->ramp)
+               ? LBX_IN_FULL
+               : LBX_ELIGIBLE;
 }
 
 const char *lbx_inelig_text(enum lbx_inelig why)

@@ -32,10 +32,6 @@ uint64_t lbx_error_ends(const struct lbx_member_view *v);
 enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
                              const struct lbx_ask *ask);
 
-/* Requests that the member takes at once: maxconn=, in proportion while it starts
- * slowly, 1 at least; 0: no limit. */
-uint32_t lbx_limit_of(const struct lbx_member_view *v);
-
 /* One line for a log or a page; never NULL. */
 const char *lbx_inelig_text(enum lbx_inelig why);
 

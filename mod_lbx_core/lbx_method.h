@@ -13,6 +13,7 @@
 #define LBX_METHOD_H
 
 #include "lbx_children.h"
+#include "lbx_limit.h"
 #include "lbx_roster.h"
 
 /* One choice: what the method may look at besides the roster. */
@@ -20,6 +21,7 @@ struct lbx_pick {
     const struct lbx_store *store;
     uint32_t child;        /* the column to reserve in */
     const uint32_t *tried; /* as in struct lbx_ask */
+    uint64_t now_us;
 };
 
 /* What a request owes its method when it ends; the caller keeps it, whatever
@@ -39,7 +41,7 @@ struct lbx_method {
     int wants_busy;  /* every change of in-flight moves set->busy_seq */
 
     /* Choose a candidate and reserve it: its in-flight count is one higher.
-     * Returns its place in the roster, or -1: everybody has been tried.  */
+     * Returns its place in the roster, or -1: everybody has been tried or is full. */
     int (*pick)(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge);
 
     /* The candidate was taken without asking (its session).  Not reserved here. */
@@ -61,10 +63,19 @@ extern const struct lbx_method *const lbx_methods[];
 /* The method called <name>, or NULL: somebody else's. */
 const struct lbx_method *lbx_method_find(const char *name);
 
-/* Has the request been at this candidate? */
-static inline int lbx_pick_tried(const struct lbx_pick *p, const struct lbx_cand *c)
+enum { LBX_PICK_RETRIES = 8 /* of a choice that somebody else was quicker to take */ };
+
+/* Has the request been at this candidate, or has that maxconn= requests? */
+static inline int lbx_pick_barred(const struct lbx_pick *p, const struct lbx_cand *c)
 {
-    return p->tried && p->tried[c->index / 32] >> (c->index % 32) & 1;
+    return (p->tried && p->tried[c->index / 32] >> (c->index % 32) & 1)
+           || (c->limit && lbx_limit_used(p->store, c->slot, c->rec, p->now_us) >= c->limit);
+}
+
+/* Reserve the candidate.  0: it has become full meanwhile. */
+static inline int lbx_pick_take(const struct lbx_pick *p, const struct lbx_cand *c)
+{
+    return lbx_limit_take(p->store, p->child, c->slot, c->rec, c->limit, p->now_us);
 }
 
 /* The place of the order that ticket <t> stands for. */

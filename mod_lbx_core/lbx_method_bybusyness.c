@@ -77,7 +77,7 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p)
         uint32_t busy = in_flight(p->store, &l, c->slot);
         int64_t lead;
 
-        if (busy > fewest || lbx_pick_tried(p, c)) {
+        if (busy > fewest || lbx_pick_barred(p, c)) {
             continue;
         }
         /* half a step ahead: where the member will be in the middle of this turn */
@@ -102,7 +102,12 @@ static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx
             return -1;
         }
         c = &r->cand[place];
-        lbx_store_reserve(p->store, p->child, c->slot);
+        if (!lbx_pick_take(p, c)) {
+            if (i == RETRIES) {
+                return -1;
+            }
+            continue;
+        }
         if (i == RETRIES || atomic_compare_exchange_strong(&r->set->busy_seq, &seq, seq + 1)) {
             if (i == RETRIES) {
                 atomic_fetch_add(&r->set->busy_seq, 1);

@@ -58,7 +58,7 @@ static int find_creditor(const struct lbx_roster *r, const struct lbx_pick *p, u
     for (uint32_t i = 1; i <= steps; i++) {
         uint32_t place = lbx_roster_at(r, t + i);
 
-        if (credit_of(&r->cand[place]) > 0 && !lbx_pick_tried(p, &r->cand[place])) {
+        if (credit_of(&r->cand[place]) > 0 && !lbx_pick_barred(p, &r->cand[place])) {
             return (int)place;
         }
     }
@@ -71,38 +71,50 @@ static int find_untried(const struct lbx_roster *r, const struct lbx_pick *p, ui
     for (uint32_t i = 0; i < r->period; i++) {
         uint32_t place = lbx_roster_at(r, t + i);
 
-        if (!lbx_pick_tried(p, &r->cand[place])) {
+        if (!lbx_pick_barred(p, &r->cand[place])) {
             return (int)place;
         }
     }
     return -1;
 }
 
-static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge)
+/* The candidate whose turn it is, reserved; -1: nobody, -2: somebody else was quicker. */
+static int take_turn(const struct lbx_roster *r, const struct lbx_pick *p)
 {
-    uint64_t t;
-    int place;
+    uint64_t t = atomic_fetch_add_explicit(&r->set->ticket, 1, memory_order_relaxed);
+    int turn = (int)lbx_roster_at(r, t);
+    int place = turn;
 
-    if (!r->n) {
-        return -1;
-    }
-    t = atomic_fetch_add_explicit(&r->set->ticket, 1, memory_order_relaxed);
-    place = (int)lbx_roster_at(r, t);
-    if (lbx_pick_tried(p, &r->cand[place])) {
+    if (lbx_pick_barred(p, &r->cand[turn])) {
         place = find_untried(r, p, t + 1);
-    } else if (credit_of(&r->cand[place]) < 0) {
+    } else if (credit_of(&r->cand[turn]) < 0) {
         int creditor = find_creditor(r, p, t);
 
-        if (creditor >= 0) {
-            hand_over(&r->cand[place], &r->cand[creditor]);
-            place = creditor;
-        }
+        place = creditor >= 0 ? creditor : turn;
+    }
+    if (place < 0) {
+        return -1;
+    }
+    if (!lbx_pick_take(p, &r->cand[place])) {
+        return -2;
+    }
+    if (place != turn && !lbx_pick_barred(p, &r->cand[turn])) {
+        hand_over(&r->cand[turn], &r->cand[place]);
+    }
+    return place;
+}
+
+static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge)
+{
+    int place = r->n ? -2 : -1;
+
+    for (int i = 0; i < LBX_PICK_RETRIES && place == -2; i++) {
+        place = take_turn(r, p);
     }
     if (place >= 0) {
         charge_nothing(r, &r->cand[place], charge);
-        lbx_store_reserve(p->store, p->child, r->cand[place].slot);
     }
-    return place;
+    return place >= 0 ? place : -1;
 }
 
 static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)

@@ -45,7 +45,7 @@ static uint64_t usual_answer(const struct lbx_roster *r)
 static int any_untried(const struct lbx_roster *r, const struct lbx_pick *p)
 {
     for (uint32_t i = 0; i < r->n; i++) {
-        if (!lbx_pick_tried(p, &r->cand[i])) {
+        if (!lbx_pick_barred(p, &r->cand[i])) {
             return (int)i;
         }
     }
@@ -65,7 +65,7 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t
         const struct lbx_cand *c = &r->cand[place];
         int64_t lead;
 
-        if (lbx_pick_tried(p, c)) {
+        if (lbx_pick_barred(p, c)) {
             passed_over = 1;
             continue;
         }
@@ -88,13 +88,18 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t
 static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge)
 {
     uint64_t usual = usual_answer(r);
-    int place = r->n ? choose(r, p, usual) : -1;
 
-    if (place >= 0) {
-        charge_usual(r, &r->cand[place], usual, charge);
-        lbx_store_reserve(p->store, p->child, r->cand[place].slot);
+    for (int i = 0; i < LBX_PICK_RETRIES; i++) {
+        int place = r->n ? choose(r, p, usual) : -1;
+
+        if (place < 0 || lbx_pick_take(p, &r->cand[place])) {
+            if (place >= 0) {
+                charge_usual(r, &r->cand[place], usual, charge);
+            }
+            return place;
+        }
     }
-    return place;
+    return -1;
 }
 
 static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)

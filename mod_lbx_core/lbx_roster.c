@@ -6,6 +6,8 @@
  */
 #include "lbx_roster.h"
 
+#include "lbx_limit.h"
+
 #include <string.h>
 
 /* One unit of work moves a member's virtual time by SCALE / weight and the
@@ -93,6 +95,7 @@ static void fill_candidates(struct lbx_roster *r, const struct lbx_roster_in *in
         c->rec = in->rec[c->index];
         c->slot = in->view[c->index].ref.slot;
         c->weight = weights[i];
+        c->limit = lbx_limit(in->view[c->index].run.maxconn, in->view[c->index].ramp);
         c->step = scale / weights[i];
         r->place_of[c->index] = i;
     }

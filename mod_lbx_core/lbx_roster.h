@@ -21,6 +21,7 @@ struct lbx_cand {
     uint32_t slot;   /* of the segment, for in-flight counts */
     uint32_t index;  /* place in the balancer */
     uint32_t weight; /* places in one period */
+    uint32_t limit;  /* requests at once, 0: no limit (lbx_limit) */
     uint64_t step;   /* virtual time of one unit of work, see lbx_fair.h */
 };
 

@@ -26,7 +26,7 @@
 
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
-    LBX_SEG_MAJOR = 3, /* another major is never adopted */
+    LBX_SEG_MAJOR = 4, /* another major is never adopted */
     LBX_SEG_MINOR = 0, /* fields taken from reserved space */
     LBX_LINE = 64
 };
@@ -163,6 +163,11 @@ struct lbx_seg_member {
     _Atomic uint64_t failures;
     LBX_ALIGNED struct lbx_seg_tally tally;
 
+    /* The parent, when a child is gone: requests of it that the member may still
+     * be working at, and until when (lbx_limit). */
+    LBX_ALIGNED _Atomic uint32_t ghosts;
+    _Atomic uint64_t ghosts_until_us;
+
     /* Kept for the siblings, each writes its own (mod_lbx.h, lbx_space). */
     LBX_ALIGNED uint8_t sticky[LBX_SPACE_STICKY_MEMBER];
     LBX_ALIGNED uint8_t hcheck[LBX_SPACE_HCHECK_MEMBER];
@@ -194,7 +199,7 @@ LBX_STATIC(offsetof(struct lbx_seg_set, epoch) == 1024, "layout: set epoch");
 LBX_STATIC(sizeof(struct lbx_seg_set) == 1920, "layout: set");
 LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 1088, "layout: member configuration");
 LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1536, "layout: member health");
-LBX_STATIC(sizeof(struct lbx_seg_member) == 3328, "layout: member");
+LBX_STATIC(sizeof(struct lbx_seg_member) == 3392, "layout: member");
 LBX_STATIC(sizeof(struct lbx_seg_tally) == 328, "layout: tally");
 LBX_STATIC(offsetof(struct lbx_seg_member, hcheck) % LBX_LINE == 0, "layout: spaces");
 LBX_STATIC(sizeof(struct lbx_seg_child) == 8, "layout: child");

@@ -26,6 +26,20 @@ def test_a_full_member_is_skipped(lab):
     assert sorted(set(who(web, 2))) == ["b1", "b2"]
 
 
+def test_others_stand_in_for_the_full(lab):
+    """A standby and a higher lbset serve when nobody of those before them can."""
+    backends = members(lab, 3)
+    web = lab.httpd(balancer_conf(backends, "timeout=30",
+                                  ["maxconn=1", "maxconn=1 status=+H", "lbset=1"]))
+    held = [hold(lab, web), hold(lab, web)]
+    assert in_flight(web) == [1, 1, 0]
+    assert who(web, 3) == ["b3"] * 3
+    for client in held:
+        finish(client)
+    await_idle(web)
+    assert who(web, 3) == ["b1"] * 3
+
+
 def test_without_a_queue_the_answer_comes_at_once(lab):
     backends = members(lab, 2)
     web = lab.httpd(balancer_conf(backends, per_member="maxconn=1"))

@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * lbx_queue: who is first, over several children, some of which die; and places
- * for one too many at a member with a limit.
+ * lbx_queue: who is first, over several children, some of which die.
  *
  * Not here: sleeping and waking (scenarios).
  */
 #include "unit.h"
-
-#include <pthread.h>
 
 #include "lbx_queue.h"
 
@@ -199,71 +196,6 @@ START_TEST(a_child_has_so_many_places)
 }
 END_TEST
 
-/* ------------------------------------------------------------------ */
-/* One too many                                                         */
-
-enum { LIMIT = 3, RUNNERS = 6, ROUNDS = 20000 };
-
-struct race {
-    struct lab l;
-    _Atomic int inside;
-    _Atomic int most;
-    _Atomic int got;
-};
-
-struct runner {
-    struct race *race;
-    uint32_t child;
-};
-
-static void *run(void *arg)
-{
-    const struct runner *me = arg;
-    struct race *r = me->race;
-
-    for (int i = 0; i < ROUNDS; i++) {
-        if (lbx_store_reserve_within(&r->l.store, me->child, r->l.ref[0].slot, LIMIT)) {
-            int now = atomic_fetch_add(&r->inside, 1) + 1, most = atomic_load(&r->most);
-
-            while (now > most && !atomic_compare_exchange_weak(&r->most, &most, now)) {
-            }
-            atomic_fetch_add(&r->got, 1);
-            atomic_fetch_sub(&r->inside, 1);
-            lbx_store_release(&r->l.store, me->child, r->l.ref[0].slot);
-        }
-    }
-    return NULL;
-}
-
-START_TEST(never_one_too_many)
-{
-    static struct race r;
-    struct runner runner[RUNNERS];
-    pthread_t thread[RUNNERS];
-
-    lab_open(&r.l, 1, NULL, CHILDREN + 1);
-    for (uint32_t i = 0; i < RUNNERS; i++) {
-        runner[i].race = &r;
-        runner[i].child =
-            i < CHILDREN ? lbx_store_child_claim(&r.l.store, i + 1) : runner[i % CHILDREN].child;
-        ck_assert(!pthread_create(&thread[i], NULL, run, &runner[i]));
-    }
-    for (unsigned i = 0; i < RUNNERS; i++) {
-        pthread_join(thread[i], NULL);
-    }
-    ck_assert_int_le(r.most, LIMIT);
-    ck_assert_int_gt(r.got, 0);
-    ck_assert_uint_eq(lbx_store_in_flight(&r.l.store, r.l.ref[0].slot), 0);
-    /* exactly so many fit, and no limit is none */
-    for (unsigned i = 0; i < LIMIT; i++) {
-        ck_assert(lbx_store_reserve_within(&r.l.store, r.l.child, r.l.ref[0].slot, LIMIT));
-    }
-    ck_assert(!lbx_store_reserve_within(&r.l.store, r.l.child, r.l.ref[0].slot, LIMIT));
-    ck_assert(lbx_store_reserve_within(&r.l.store, r.l.child, r.l.ref[0].slot, 0));
-    lab_close(&r.l);
-}
-END_TEST
-
 TCase *case_queue(void)
 {
     TCase *tc = tcase_create("queue");
@@ -273,6 +205,5 @@ TCase *case_queue(void)
     tcase_add_test(tc, more_targets_than_are_listed);
     tcase_add_test(tc, like_a_list);
     tcase_add_test(tc, a_child_has_so_many_places);
-    tcase_add_test(tc, never_one_too_many);
     return tc;
 }

@@ -50,6 +50,7 @@ static const struct {
     {"core", "intent", case_intent},
     {"core", "events", case_events},
     {"core", "retry", case_retry},
+    {"core", "limit", case_limit},
     {"core", "queue", case_queue},
     {"sticky", "cookie", case_cookie},
     {"sticky", "route", case_route},
