@@ -13,6 +13,7 @@
 
 #include "lbx_hc_fsm.h"
 #include "lbx_hc_space.h"
+#include "lbx_slowstart.h"
 #include "mod_lbx.h"
 
 /* A member, as much as is needed to change it and to speak of it. */
@@ -31,6 +32,17 @@ void hc_state_boot_bind(void);
 /* The space of a member or balancer; NULL: there is no such record (any more). */
 struct lbx_hc_member *hc_state_space(struct lbx_ref member);
 struct lbx_hc_set *hc_state_set_space(struct lbx_ref set);
+
+/* Tell core that the member is out since <at_us>, held until somebody ends it, or in
+ * again (0).  Returns 1 when that changed something.  hc_state_step does what a change
+ * of state needs; this is for who has to be first. */
+int hc_state_hold(struct lbx_ref member, uint64_t at_us);
+
+/* Tell core the member's share.  The process that checks. */
+void hc_state_ramp(const struct hc_who *who, uint32_t ramp);
+
+/* Its slow start, as the configuration has it. */
+void hc_state_slow(const struct lbx_hc_member *space, struct lbx_slowstart *out);
 
 static inline enum lbx_hc_state hc_state_of(const struct lbx_hc_member *space)
 {

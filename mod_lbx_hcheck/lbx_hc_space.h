@@ -57,7 +57,14 @@ struct lbx_hc_member {
     _Atomic uint32_t cause; /* low 8 bits enum lbx_hc_cause, above them a status; for display */
     _Atomic uint64_t since_us;
     _Atomic uint64_t ejected; /* how often, since the record was made */
-    uint32_t reserved1_[10];
+
+    /* What the configuration says of it: the parent at a (re)start, later the
+     * process that checks. */
+    _Atomic uint64_t retry;          /* retry= in microseconds and 1 more; 0: not said */
+    _Atomic uint64_t slow_window_us; /* slowstart=; 0: none */
+    _Atomic uint32_t slow_aggression; /* hundredths */
+    _Atomic uint32_t slow_minimum;   /* of LBX_RAMP_FULL */
+    uint64_t reserved1_[2];
 
     /* Requests, by atomic operations: failures in a row, a ring of buckets. */
     _Atomic uint32_t streak;
