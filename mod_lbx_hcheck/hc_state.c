@@ -147,9 +147,10 @@ static void say(const struct hc_who *who, enum lbx_hc_state from, enum lbx_hc_st
     if (status) {
         apr_snprintf(code, sizeof(code), " %u", status);
     }
-    apr_snprintf(e.text, sizeof(e.text), "%s (was %s): %s%s%s%s", words, lbx_hc_state_name(from),
-                 lbx_hc_cause_name(cause), code, *detail ? ", " : "", detail);
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, who->server, LBXNO(0410) "%s: member %s %s",
+    apr_snprintf(e.text, sizeof(e.text), "%s (was %s)%s%s%s%s%s", words, lbx_hc_state_name(from),
+                 cause || *detail ? ": " : "", lbx_hc_cause_name(cause), code,
+                 cause && *detail ? ", " : "", detail);
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, who->server, LBXNO(0430) "%s: member %s %s",
                  who->balancer, who->name, e.text);
     if (event_add) {
         apr_cpystrn(e.kind, news[to].kind, sizeof(e.kind));
@@ -185,6 +186,11 @@ static int change(struct lbx_hc_member *space, enum lbx_hc_event event, enum lbx
     return 1;
 }
 
+void hc_state_again(const struct hc_who *who, uint64_t now_us)
+{
+    follow(who, LBX_HC_PROBING, hc_state_of(who->space), now_us);
+}
+
 int hc_state_step(const struct hc_who *who, enum lbx_hc_event event, enum lbx_hc_cause cause,
                   unsigned status, const char *detail, uint64_t now_us)
 {
@@ -193,7 +199,7 @@ int hc_state_step(const struct hc_who *who, enum lbx_hc_event event, enum lbx_hc
 
     if (changed < 0) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, who->server,
-                     LBXNO(0411) "%s: member %s is %s, '%s' cannot happen to it: please report "
+                     LBXNO(0431) "%s: member %s is %s, '%s' cannot happen to it: please report "
                                  "this",
                      who->balancer, who->name, lbx_hc_state_name(from), lbx_hc_event_name(event));
         return 0;

@@ -57,4 +57,7 @@ static inline enum lbx_hc_state hc_state_of(const struct lbx_hc_member *space)
 int hc_state_step(const struct hc_who *who, enum lbx_hc_event event, enum lbx_hc_cause cause,
                   unsigned status, const char *detail, uint64_t now_us);
 
+/* Tell core once more what the state means: it seems not to know. */
+void hc_state_again(const struct hc_who *who, uint64_t now_us);
+
 #endif

@@ -238,7 +238,8 @@ static int too_many(const struct lbx_hc_eject *rules, struct lbx_hc_member *m, u
     if (rules->form == LBX_HC_EJECT_FAILURES) {
         return failures >= rules->n;
     }
-    return requests >= rules->min && (uint64_t)failures * 100 >= (uint64_t)rules->percent * requests;
+    return requests >= rules->min
+           && (uint64_t)failures * 100 >= (uint64_t)rules->percent * requests;
 }
 
 enum lbx_hc_event lbx_hc_eject_count(const struct lbx_hc_eject *rules, struct lbx_hc_member *m,

@@ -60,10 +60,10 @@ struct lbx_hc_member {
 
     /* What the configuration says of it: the parent at a (re)start, later the
      * process that checks. */
-    _Atomic uint64_t retry;          /* retry= in microseconds and 1 more; 0: not said */
-    _Atomic uint64_t slow_window_us; /* slowstart=; 0: none */
+    _Atomic uint64_t retry;           /* retry= in microseconds and 1 more; 0: not said */
+    _Atomic uint64_t slow_window_us;  /* slowstart=; 0: none */
     _Atomic uint32_t slow_aggression; /* hundredths */
-    _Atomic uint32_t slow_minimum;   /* of LBX_RAMP_FULL */
+    _Atomic uint32_t slow_minimum;    /* of LBX_RAMP_FULL */
     uint64_t reserved1_[2];
 
     /* Requests, by atomic operations: failures in a row, a ring of buckets. */

@@ -3,8 +3,10 @@
  * The record of mod_lbx_hcheck: who is alive?
  *
  * Table of contents:
- *     directives       hc_conf.c (active checks)
+ *     directives       hc_conf.c (active checks), hc_rules.c (requests that fail, recovery)
  *     lbx_member_param hc_conf.c (hc...= of a member)
+ *                      hc_rules.c (slowstart= and relatives)
+ *     lbx_outcome      hc_passive.c: what a request says of its member
  *     post_config      is core here, and does it speak our version?
  *
  * Bound: httpd, APR.
@@ -12,6 +14,11 @@
 #include "hc_conf.h"
 
 #include "http_core.h"
+
+#include "hc_passive.h"
+#include "hc_recover.h"
+#include "hc_rules.h"
+#include "hc_state.h"
 
 /* Exported whatever -fvisibility says, and alone in that. */
 extern module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) lbx_hcheck_module;
@@ -36,6 +43,10 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                      LBXNO(0401) "mod_lbx_hcheck has nothing to do without mod_lbx_core");
     }
+    hc_state_boot_bind();
+    hc_passive_boot_bind();
+    hc_recover_boot_bind();
+    hc_rules_boot_build(p, s);
     return OK;
 }
 
@@ -44,6 +55,8 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)p, (void)plog, (void)ptemp;
     APR_OPTIONAL_HOOK(lbx, lbx_member_param, hc_conf_param, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(lbx, lbx_member_param, hc_rules_param, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(lbx, lbx_outcome, hc_passive_req_outcome, NULL, NULL, APR_HOOK_MIDDLE);
     return OK;
 }
 
@@ -58,6 +71,7 @@ static void register_hooks(apr_pool_t *p)
 
 static const command_rec commands[] = {
     HC_CONF_COMMANDS,
+    HC_RULES_COMMANDS,
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
 };
 
