@@ -98,6 +98,27 @@ install: modules
 	install -m 644 $(MODULES:%=build/modules/%.so) '$(DESTDIR)$(LIBEXECDIR)'
 	@echo 'Installed. The LoadModule lines are in conf/examples/lbx.conf.'
 
+# ---- package for Debian and Ubuntu -----------------------------------------------------
+
+DEB_TREE := build/deb/mod-lbx
+.PHONY: deb deb-check clean-root-check
+deb: need
+	@rm -rf build/deb
+	@mkdir -p $(DEB_TREE)
+	@cp -R Makefile README.md LICENSE include conf test $(MODULE_DIRS) $(DEB_TREE)
+	@mv $(DEB_TREE)/conf/debian $(DEB_TREE)/debian
+	@cd $(DEB_TREE) && env -u MAKEFLAGS -u MAKELEVEL -u CFLAGS -u LDFLAGS dpkg-buildpackage -us -uc -b
+	@rm -rf $(DEB_TREE)
+	@lintian --fail-on error build/deb/*.changes
+	@ls -l build/deb/*.deb
+
+# In a bare Debian of their own (debootstrap, root): the package from installing to purging,
+# and the README's two commands from nothing.
+deb-check: deb
+	@test/setup/root.sh deb
+clean-root-check: need
+	@test/setup/root.sh clean
+
 # ---- what the system must offer --------------------------------------------------------
 
 # NEED is inherited from the target that was asked for; plain builds only tell what is missing.
@@ -112,6 +133,9 @@ check: NEED = check
 bench: NEED = bench
 fuzz: NEED = fuzz
 soak: NEED = check
+deb: NEED = deb
+deb-check: NEED = deb
+clean-root-check: NEED = deb
 
 # ---- demo ------------------------------------------------------------------------------
 
@@ -259,7 +283,10 @@ help:
 	@echo 'make fuzz          strangers'\'' bytes into the parsers (T=name, FUZZ_SECONDS=600)'
 	@echo 'make bench         how fast it is'
 	@echo 'make format        lay out the C code'
+	@echo 'make deb            a package for Debian and Ubuntu, in build/deb'
+	@echo 'make deb-check      installs, uses, upgrades and purges it in a bare root (as root)'
+	@echo 'make clean-root-check  the two commands of the README in a bare root (as root)'
 	@echo 'make setup         only install what `make check` needs'
 	@echo 'make clean         remove build/'
 
--include $(shell find build -name '*.d' 2>/dev/null)
+-include $(shell find build/obj build/test -name '*.d' -type f 2>/dev/null)

@@ -6,7 +6,7 @@
 #
 #   need.sh LEVEL           install what is missing (root, or sudo without password)
 #   need.sh --tell LEVEL    only tell
-#   LEVEL is one of: build demo check bench fuzz browser
+#   LEVEL is one of: build demo check bench fuzz browser deb
 set -u
 
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
@@ -38,6 +38,10 @@ check  cmd:openssl         openssl              openssl            openssl      
 peer   tomcat              tomcat10-common      tomcat             tomcat10                -
 peer   phpfpm              php-fpm              php-fpm            php8-fpm                php-fpm
 peer   cmd:promtool        prometheus           -                  -                       prometheus
+deb    cmd:dpkg-buildpackage dpkg-dev           -                  -                       -
+deb    cmd:dh              debhelper            -                  -                       -
+deb    cmd:lintian         lintian              -                  -                       -
+deb    cmd:debootstrap     debootstrap          -                  -                       -
 fuzz   cmd:clang           clang                clang              clang                   clang
 fuzz   libfuzzer           libclang-rt-dev      compiler-rt        clang                   compiler-rt
 browser python:pytest      python3-pytest       python3-pytest     python3-pytest          py3-pytest
@@ -138,8 +142,9 @@ demo)  levels='build demo' ;;
 check) levels='build demo check' ;;
 bench) levels='build demo bench' ;;
 fuzz)  levels='build fuzz' ;;
+deb)   levels='build deb' ;;
 browser) levels='build demo browser' ;;
-*)     echo "usage: need.sh [--tell] build|demo|check|bench|fuzz|browser" >&2; exit 2 ;;
+*)     echo "usage: need.sh [--tell] build|demo|check|bench|fuzz|browser|deb" >&2; exit 2 ;;
 esac
 
 system

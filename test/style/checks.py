@@ -37,7 +37,7 @@ LONGEST_FILE, LONGEST_PURE, LONGEST_FUNCTION, HEAD = 700, 400, 80, 15
 LENGTH_OK = "length"
 
 NEEDS_SPDX = re.compile(r"(\.(c|h|py|sh|conf|js|css|html|yml|toml)|^Makefile|^\.clang-format|^\.ci/run)$")
-TABS_ALLOWED = re.compile(r"(^|/)(Makefile|LICENSE|.*\.mk|\.gitmodules)$")
+TABS_ALLOWED = re.compile(r"(^|/)(Makefile|conf/debian/rules|LICENSE|.*\.mk|\.gitmodules)$")
 BLANKS_ALLOWED = re.compile(r"(^|/)LICENSE$")
 MACHINE_PATH = re.compile(r"(?<![\w.$}/-])/(home|root|Users|work|tmp)/[\w.]+")
 

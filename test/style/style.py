@@ -10,6 +10,7 @@ import sys
 import time
 
 import checks
+import manual
 import selftest
 import tools
 from source import Tree
@@ -52,7 +53,7 @@ def main():
     passed, failed = selftest.run(run)
     tree = Tree.of_checkout()
     total = 0
-    for messages in run(tree, checks.CHECKS + tools.CHECKS).values():
+    for messages in run(tree, checks.CHECKS + manual.CHECKS + tools.CHECKS).values():
         for message in messages[:SHOWN]:
             print(message)
         if len(messages) > SHOWN:
