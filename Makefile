@@ -60,6 +60,8 @@ PURE_C      := $(wildcard mod_lbx_*/lbx_*.c)
 # A module that needs more than httpd says so here.
 CPPFLAGS_mod_lbx_manager = $(call once,JANSSON_DIRS,$(shell pkg-config --cflags jansson)) -Ibuild/gen
 LIBS_mod_lbx_manager     = $(call once,JANSSON_LIBS,$(shell pkg-config --libs jansson))
+CPPFLAGS_mod_lbx_hcheck  = $(call once,CURL_DIRS,$(shell pkg-config --cflags libcurl libcrypto))
+LIBS_mod_lbx_hcheck      = $(call once,CURL_LIBS,$(shell pkg-config --libs libcurl libcrypto))
 LIBS_common = -Wl,--as-needed -lm
 
 .PHONY: modules install

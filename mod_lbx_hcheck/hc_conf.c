@@ -235,7 +235,7 @@ const char *hc_conf_threads_command(cmd_parms *cmd, void *dconf, const char *arg
     }
     if (ap_state_query(AP_SQ_MAIN_STATE) != AP_SQ_MS_CREATE_PRE_CONFIG) {
         ap_log_error(APLOG_MARK, APLOG_INFO, 0, cmd->server,
-                     LBXNO(0410) "%s %s is not needed: one thread does all checks", cmd->cmd->name,
+                     LBXNO(0440) "%s %s is not needed: one thread does all checks", cmd->cmd->name,
                      arg);
     }
     return NULL;

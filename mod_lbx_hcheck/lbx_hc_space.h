@@ -40,7 +40,8 @@ struct lbx_hc_checked {
     _Atomic uint32_t status;     /* of the last answer, 0 without */
     _Atomic uint32_t passed;     /* the last one */
     _Atomic uint32_t asked_done; /* value of <asked> that was obeyed last */
-    _Atomic uint32_t reserved_[5];
+    _Atomic uint32_t plan;       /* hash of the check by schedule; 0: there is none */
+    _Atomic uint32_t reserved_[4];
     char text[LBX_HC_TEXT_MAX]; /* "connection refused" */
 
     /* Managers, any process, by atomic operations. */

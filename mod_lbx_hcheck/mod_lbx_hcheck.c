@@ -3,11 +3,13 @@
  * The record of mod_lbx_hcheck: who is alive?
  *
  * Table of contents:
- *     directives       hc_conf.c (active checks), hc_rules.c (requests that fail, recovery)
+ *     directives       hc_conf.c (active checks), hc_rules.c (requests that fail, recovery),
+ *                      hc_tls.c (looks at SSLProxy...)
  *     lbx_member_param hc_conf.c (hc...= of a member)
  *                      hc_rules.c (slowstart= and relatives)
  *     lbx_outcome      hc_passive.c: what a request says of its member
  *     post_config      is core here, and does it speak our version?
+ *     child_init       hc_engine.c: the thread that checks, in one of the children
  *
  * Bound: httpd, APR.
  */
@@ -15,10 +17,12 @@
 
 #include "http_core.h"
 
+#include "hc_engine.h"
 #include "hc_passive.h"
 #include "hc_recover.h"
 #include "hc_rules.h"
 #include "hc_state.h"
+#include "hc_tls.h"
 
 /* Exported whatever -fvisibility says, and alone in that. */
 extern module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) lbx_hcheck_module;
@@ -47,7 +51,17 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     hc_passive_boot_bind();
     hc_recover_boot_bind();
     hc_rules_boot_build(p, s);
+    if (seam_version && hc_engine_boot_prepare(p, s) != APR_SUCCESS) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     return OK;
+}
+
+static void child_init(apr_pool_t *p, server_rec *s)
+{
+    if (APR_RETRIEVE_OPTIONAL_FN(lbx_seam_version)) {
+        hc_engine_child_start(p, s);
+    }
 }
 
 /* Optional hooks that are registered earlier are lost. */
@@ -67,11 +81,13 @@ static void register_hooks(apr_pool_t *p)
     (void)p;
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, after_core, NULL, APR_HOOK_MIDDLE);
+    ap_hook_child_init(child_init, after_core, NULL, APR_HOOK_MIDDLE);
 }
 
 static const command_rec commands[] = {
     HC_CONF_COMMANDS,
     HC_RULES_COMMANDS,
+    HC_TLS_COMMANDS,
     {NULL, {NULL}, NULL, 0, RAW_ARGS, NULL},
 };
 

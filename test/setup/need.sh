@@ -23,6 +23,8 @@ build  apr                 libapr1-dev          apr-devel          libapr1-devel
 build  apu                 libaprutil1-dev      apr-util-devel     libapr-util1-devel      apr-util-dev
 build  cmd:pkg-config      pkg-config           pkgconf-pkg-config pkgconf-pkg-config      pkgconf
 build  pc:jansson          libjansson-dev       jansson-devel      libjansson-devel        jansson-dev
+build  pc:libcurl          libcurl4-openssl-dev libcurl-devel      libcurl-devel           curl-dev
+build  pc:libcrypto        libssl-dev           openssl-devel      libopenssl-devel        openssl-dev
 demo   cmd:make            make                 make               make                    make
 demo   python              python3              python3            python3                 python3
 demo   httpd               apache2-bin          httpd              apache2                 apache2

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Results become verdicts.  See hc_verdict.h.
+ *
+ * Bound.
+ */
+#include "hc_verdict.h"
+
+#include "hc_recover.h"
+#include "lbx_hc_sched.h"
+
+APLOG_USE_MODULE(lbx_hcheck);
+
+/* ------------------------------------------------------------------ */
+/* Beginning                                                            */
+
+/* FNV-1a; never 0, which means that there is no check. */
+static uint32_t hash_of(const char *text)
+{
+    uint32_t h = 2166136261u;
+
+    while (*text) {
+        h = (h ^ (unsigned char)*text++) * 16777619u;
+    }
+    return h ? h : 1;
+}
+
+/* "Down until the first one has passed": the first, whatever hcpasses= says. */
+static void begin_down(struct hc_member *m, uint64_t now_us)
+{
+    struct lbx_hc_checked *c = &m->who.space->checked;
+
+    hc_state_step(&m->who, LBX_HC_CHECK_DOWN, LBX_HC_C_INITIAL, 0, "", now_us);
+    atomic_store(&c->fails, 0);
+    atomic_store(&c->passes, m->spec.passes - 1);
+    atomic_store(&c->due_us, 0);
+}
+
+static void begin_member(struct hc_member *m, uint64_t now_us)
+{
+    struct lbx_hc_checked *c = &m->who.space->checked;
+    uint32_t before = atomic_load(&c->plan);
+    uint32_t plan = m->spec.method == LBX_HC_NONE ? 0 : hash_of(m->plan->key);
+
+    atomic_store(&c->plan, plan);
+    if (!plan) {
+        if (before && hc_state_of(m->who.space) == LBX_HC_DOWN) {
+            hc_state_step(&m->who, LBX_HC_RESET, LBX_HC_C_OPERATOR, 0, "it is not checked any more",
+                          now_us);
+        }
+        atomic_store(&c->due_us, 0);
+        return;
+    }
+    if (plan != before) { /* a new check begins at once, and counts from nothing */
+        atomic_store(&c->due_us, 0);
+        atomic_store(&c->passes, 0);
+        atomic_store(&c->fails, 0);
+    }
+    if (m->spec.init == LBX_HC_INIT_DOWN || (m->spec.init == LBX_HC_INIT_KEEP && !before)) {
+        begin_down(m, now_us);
+    }
+}
+
+void hc_verdict_boot_begin(const struct hc_model *m, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < m->n; i++) {
+        for (uint32_t k = 0; k < m->set[i].n; k++) {
+            if (m->set[i].member[k].who.space) {
+                begin_member(&m->set[i].member[k], now_us);
+            }
+        }
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* Results                                                              */
+
+static void note(struct lbx_hc_checked *c, const struct hc_result *r, uint64_t now_us)
+{
+    atomic_fetch_add(&c->turn, 1);
+    c->cause = (uint32_t)r->cause;
+    apr_cpystrn(c->text, r->text, sizeof(c->text));
+    atomic_fetch_add(&c->turn, 1);
+    atomic_store(&c->at_us, now_us);
+    atomic_store(&c->latency_us, r->latency_us);
+    atomic_store(&c->status, r->status);
+    atomic_store(&c->passed, (uint32_t)r->passed);
+    atomic_fetch_add(&c->checks, 1);
+    if (r->passed) {
+        atomic_store(&c->fails, 0);
+        atomic_fetch_add(&c->passes, 1);
+    } else {
+        atomic_store(&c->passes, 0);
+        atomic_fetch_add(&c->failed, 1);
+        atomic_fetch_add(&c->fails, 1);
+    }
+}
+
+static int is_in_question(const struct hc_member *m)
+{
+    enum lbx_hc_state s = hc_state_of(m->who.space);
+
+    return lbx_hc_is_out(s) || s == LBX_HC_FORCED;
+}
+
+static void passed(struct hc_member *m, const struct hc_result *r, uint64_t now_us)
+{
+    struct lbx_hc_checked *c = &m->who.space->checked;
+    uint32_t n = atomic_load(&c->passes);
+    char detail[64];
+
+    if (!is_in_question(m) || (m->active && !m->probing && n < m->spec.passes)) {
+        return;
+    }
+    apr_snprintf(detail, sizeof(detail), "%s in %" APR_UINT64_T_FMT "ms",
+                 m->active ? lbx_hc_method_name(m->spec.method) : "probe", r->latency_us / 1000);
+    if (m->probing) {
+        hc_recover_watch_probed(&m->who, 1, LBX_HC_C_PASSED, r->status, detail, now_us);
+        return;
+    }
+    if (hc_state_step(&m->who, LBX_HC_PASS, LBX_HC_C_PASSED, r->status, detail, now_us)) {
+        atomic_store(&c->changed_us, now_us);
+    }
+}
+
+static void failed(struct hc_member *m, const struct hc_result *r, uint64_t now_us)
+{
+    struct lbx_hc_checked *c = &m->who.space->checked;
+    uint32_t n = atomic_load(&c->fails);
+
+    ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, m->who.server,
+                 LBXNO(0442) "%s: member %s failed a check, %u in a row: %s: %s", m->who.balancer,
+                 m->who.name, n, lbx_hc_cause_name(r->cause), r->text);
+    if (m->active && n >= m->spec.fails) {
+        if (hc_state_step(&m->who, LBX_HC_CHECK_DOWN, r->cause, 0, r->text, now_us)) {
+            atomic_store(&c->changed_us, now_us);
+        }
+    } else if (m->probing) {
+        hc_recover_watch_probed(&m->who, 0, r->cause, 0, r->text, now_us);
+    }
+}
+
+void hc_verdict_tick_apply(struct hc_target *t, const struct hc_result *r, uint64_t now_us)
+{
+    t->fresh = r->tls || !r->passed;
+    for (struct hc_member *m = t->members; m; m = m->next) {
+        if (!r->unknown && (m->active || m->probing)) {
+            note(&m->who.space->checked, r, now_us);
+            if (r->passed) {
+                passed(m, r, now_us);
+            } else {
+                failed(m, r, now_us);
+            }
+        }
+        m->probing = 0;
+        t->fresh |= hc_state_of(m->who.space) != LBX_HC_UP;
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* The next one                                                         */
+
+int hc_verdict_tick_active(const struct hc_target *t)
+{
+    for (const struct hc_member *m = t->members; m; m = m->next) {
+        if (m->active && !atomic_load(&m->who.space->checked.paused)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static uint64_t interval_for(const struct hc_member *m)
+{
+    const struct lbx_hc_checked *c = &m->who.space->checked;
+    uint32_t passes = atomic_load(&c->passes), fails = atomic_load(&c->fails);
+    int is_out = is_in_question(m);
+    int changing =
+        is_out ? passes > 0 && passes < m->spec.passes : fails > 0 && fails < m->spec.fails;
+
+    if (changing && m->spec.fast_us) {
+        return m->spec.fast_us;
+    }
+    return is_out && !changing && m->spec.down_us ? m->spec.down_us : m->spec.interval_us;
+}
+
+uint64_t hc_verdict_tick_next(const struct hc_target *t, uint64_t now_us, uint32_t dice)
+{
+    uint64_t interval = LBX_HC_NEVER, next;
+
+    for (const struct hc_member *m = t->members; m; m = m->next) {
+        if (m->active && !atomic_load(&m->who.space->checked.paused)) {
+            uint64_t own = interval_for(m);
+
+            interval = own < interval ? own : interval;
+        }
+    }
+    if (interval == LBX_HC_NEVER) {
+        return LBX_HC_NEVER;
+    }
+    next = lbx_hc_next_due(t->due_us, now_us, interval, t->plan->spec.spread, dice);
+    for (struct hc_member *m = t->members; m; m = m->next) {
+        atomic_store(&m->who.space->checked.due_us, m->active ? next : 0);
+    }
+    return next;
+}
