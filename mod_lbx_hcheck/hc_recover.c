@@ -23,6 +23,7 @@ static APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
  * before we take a difference for somebody's will. */
 enum {
     GRACE_US = 500000,
+    EACH_US = 100,
     OUT_OF_SERVICE = LBX_ADMIN_STOPPED | LBX_ADMIN_DISABLED | LBX_ADMIN_SHUTDOWN
 };
 
@@ -114,6 +115,7 @@ struct round {
     uint32_t fastest; /* share of the usable member that is furthest */
     int was_known;    /* the balancer had been seen before this round */
     int added;        /* members were, since */
+    int slow;         /* somebody starts slowly */
 };
 
 static void who_is(struct hc_who *who, const struct round *round, const char *name,
@@ -238,6 +240,7 @@ static int look_at(void *baton, uint32_t index, const char *name, const struct l
     reconcile(round, &who, v);
     follow_operator(round, &who, v->run.admin);
     plan(round, &who);
+    round->slow |= hc_state_of(who.space) == LBX_HC_SLOW;
     share = own_share(round, &who, v);
     if (share > round->fastest) {
         round->fastest = share;
@@ -322,7 +325,7 @@ static void say_panic(const struct hc_rules *rules, const struct hc_census *c, i
                     : "the panic is over: %u of %u members are usable (LBXPanic %u%%)",
                  c->usable, c->serving, rules->panic);
     ap_log_error(APLOG_MARK, on ? APLOG_WARNING : APLOG_NOTICE, 0, rules->server,
-                 LBXNO(0432) "%s: %s", rules->balancer, e.text);
+                 LBXNO(0422) "%s: %s", rules->balancer, e.text);
     if (event_add) {
         apr_cpystrn(e.kind, "panic", sizeof(e.kind));
         apr_cpystrn(e.who, "health", sizeof(e.who));
@@ -354,6 +357,19 @@ static void mind_panic(const struct hc_rules *rules, struct lbx_hc_set *set, uin
 /* ------------------------------------------------------------------ */
 /* All of them                                                          */
 
+/* Is it the balancer's turn?  A look at a member takes about a microsecond: large
+ * balancers are looked at less often, 10,000 members every second. */
+static int is_its_turn(const struct hc_rules *rules, struct lbx_hc_set *set, uint64_t now_us)
+{
+    uint64_t looked = atomic_load(&set->looked_us);
+
+    if (looked <= now_us && now_us < looked + EACH_US * rules->n) {
+        return 0;
+    }
+    atomic_store(&set->looked_us, now_us);
+    return 1;
+}
+
 void hc_recover_watch_tick(uint64_t now_us)
 {
     for (unsigned i = 0; members_each && i < hc_rules_count(); i++) {
@@ -361,8 +377,8 @@ void hc_recover_watch_tick(uint64_t now_us)
         struct round round = {
             .rules = rules, .set = hc_state_set_space(rules->set), .now_us = now_us};
 
-        if (!round.set) {
-            continue; /* no longer configured: an old process */
+        if (!round.set || !is_its_turn(rules, round.set, now_us)) {
+            continue; /* no longer configured: an old process; or looked at just now */
         }
         round.was_known = atomic_load(&round.set->known) == LBX_HC_SPACE_VERSION;
         members_each(rules->set, look_at, &round);
@@ -370,7 +386,9 @@ void hc_recover_watch_tick(uint64_t now_us)
         if (round.added) {
             welcome(&round);
         }
-        members_each(rules->set, ramp_up, &round);
+        if (round.slow) {
+            members_each(rules->set, ramp_up, &round);
+        }
         mind_panic(rules, round.set, now_us);
         hc_outlier_watch(rules, round.set, now_us);
     }

@@ -150,7 +150,7 @@ static void say(const struct hc_who *who, enum lbx_hc_state from, enum lbx_hc_st
     apr_snprintf(e.text, sizeof(e.text), "%s (was %s)%s%s%s%s%s", words, lbx_hc_state_name(from),
                  cause || *detail ? ": " : "", lbx_hc_cause_name(cause), code,
                  cause && *detail ? ", " : "", detail);
-    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, who->server, LBXNO(0430) "%s: member %s %s",
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, who->server, LBXNO(0420) "%s: member %s %s",
                  who->balancer, who->name, e.text);
     if (event_add) {
         apr_cpystrn(e.kind, news[to].kind, sizeof(e.kind));
@@ -199,7 +199,7 @@ int hc_state_step(const struct hc_who *who, enum lbx_hc_event event, enum lbx_hc
 
     if (changed < 0) {
         ap_log_error(APLOG_MARK, APLOG_ERR, 0, who->server,
-                     LBXNO(0431) "%s: member %s is %s, '%s' cannot happen to it: please report "
+                     LBXNO(0421) "%s: member %s is %s, '%s' cannot happen to it: please report "
                                  "this",
                      who->balancer, who->name, lbx_hc_state_name(from), lbx_hc_event_name(event));
         return 0;

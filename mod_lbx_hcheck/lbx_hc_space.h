@@ -101,8 +101,8 @@ struct lbx_hc_set {
     _Atomic uint32_t panic;      /* verdicts are ignored now */
     _Atomic uint64_t panic_us;   /* since when */
     _Atomic uint64_t outlier_us; /* when the interval began */
-    _Atomic uint32_t good;       /* members that others can fall back on */
-    uint32_t reserved_[57];
+    _Atomic uint64_t looked_us;  /* when its members were looked at last */
+    uint64_t reserved_[28];
 };
 
 LBX_STATIC(offsetof(struct lbx_hc_member, streak) == 64, "layout: requests");

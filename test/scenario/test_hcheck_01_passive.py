@@ -8,7 +8,7 @@ import pytest
 from core_help import balancer_conf, change, member_state, members, who
 from lab import eventually
 
-EJECTED = "LBX0430: .*is ejected"
+EJECTED = "LBX0420: .*is ejected"
 
 
 def start(lab, conf, **kw):
@@ -168,11 +168,11 @@ def test_hcheck_01_nobody_else_is_left(lab):
     for _ in range(20):
         assert web.get("/").status == 503
     assert not is_out(web, one) and not is_out(web, two)
-    assert len(web.log_lines("LBX0430")) <= 4
+    assert len(web.log_lines("LBX0420")) <= 4
     one.accept_again()
     assert who(web, 6) == ["b1"] * 6
     assert is_out(web, two)
-    assert len(web.log_lines("LBX0430")) <= 6
+    assert len(web.log_lines("LBX0420")) <= 6
 
 
 def test_hcheck_01_nobody_else_without_recovery(lab):
