@@ -138,6 +138,79 @@ static const char *check_number(cmd_parms *cmd, const struct number *table, cons
     return NULL;
 }
 
+/* What mod_proxy refuses itself, without saying the value. */
+struct choice {
+    const char *key;
+    const char *values[4];
+    const char *allowed;
+};
+
+#define ON_OFF {"On", "Off"}, "On or Off"
+
+static const struct choice member_choices[] = {
+    {"keepalive", ON_OFF},   {"disablereuse", ON_OFF},
+    {"enablereuse", ON_OFF}, {"flushpackets", {"on", "off", "auto"}, "on, off or auto"},
+    {NULL, {NULL}, NULL},
+};
+
+static const struct choice balancer_choices[] = {
+    {"nofailover", ON_OFF},      {"forcerecovery", ON_OFF}, {"failontimeout", ON_OFF},
+    {"scolonpathdelim", ON_OFF}, {NULL, {NULL}, NULL},
+};
+
+static int is_choice(const struct choice *c, const char *value)
+{
+    for (unsigned i = 0; c->values[i]; i++) {
+        if (!ap_cstr_casecmp(c->values[i], value)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* Letters, + and -, and not one of these two at the end. */
+static int is_status(const char *value)
+{
+    size_t n = strlen(value);
+
+    return n && strspn(value, "+-OoIiNnGgUuDdSsEeHhFfCcRr") == n && !strchr("+-", value[n - 1]);
+}
+
+static int is_time(const char *value)
+{
+    apr_interval_time_t t;
+
+    return ap_timeout_parameter_parse(value, &t, "s") == APR_SUCCESS && t >= 0;
+}
+
+/* NULL, or what the value must be. */
+static const char *wanted_word(const char *key, const char *value, int balancer)
+{
+    const struct choice *c = balancer ? balancer_choices : member_choices;
+
+    for (; c->key; c++) {
+        if (!ap_cstr_casecmp(c->key, key)) {
+            return is_choice(c, value) ? NULL : c->allowed;
+        }
+    }
+    if (balancer) {
+        return NULL;
+    }
+    if (!ap_cstr_casecmp(key, "status") && !is_status(value)) {
+        return "letters with + or - before them: D, S, N, I, H, R, C";
+    }
+    if ((!ap_cstr_casecmp(key, "ping") || !ap_cstr_casecmp(key, "acquire")
+         || !ap_cstr_casecmp(key, "connectiontimeout"))
+        && !is_time(value)) {
+        return "a time: 5, 5s, 500ms";
+    }
+    if (!ap_cstr_casecmp(key, "addressttl") && strcmp(value, "-1")
+        && strspn(value, "0123456789") != strlen(value)) {
+        return "seconds, a whole number, or -1";
+    }
+    return NULL;
+}
+
 /* stickysession= is cut by mod_proxy without a word; an unknown lbmethod is
  * refused without its name. */
 static const char *check_text(cmd_parms *cmd, const char *key, const char *value)
@@ -157,7 +230,7 @@ static const char *check_text(cmd_parms *cmd, const char *key, const char *value
 /* Check the key=value words of <args>; others are none of our business. */
 static const char *check_words(cmd_parms *cmd, const char *args, int balancer)
 {
-    const char *err = NULL;
+    const char *err = NULL, *wanted;
 
     while (*args && !err) {
         char *word = ap_getword_conf(cmd->temp_pool, &args);
@@ -167,9 +240,17 @@ static const char *check_words(cmd_parms *cmd, const char *args, int balancer)
             continue;
         }
         *value++ = '\0';
+        /* a section's arguments come with its bracket */
+        if (*cmd->directive->directive == '<' && !*args) {
+            value[strcspn(value, ">")] = '\0';
+        }
         err = check_number(cmd, balancer ? balancer_numbers : member_numbers, word, value);
         if (!err && balancer) {
             err = check_text(cmd, word, value);
+        }
+        if (!err && (wanted = wanted_word(word, value, balancer))) {
+            err = apr_psprintf(cmd->pool, "%s %s=%s: must be %s", cmd->directive->directive, word,
+                               value, wanted);
         }
     }
     return err;

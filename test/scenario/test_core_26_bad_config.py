@@ -74,13 +74,13 @@ def test_a_member_value_out_of_range(lab, param, allowed):
 
 @pytest.mark.parametrize("param, words", [
     ("colour=red", "unknown Worker parameter"),
-    ("status=+X", "Unknown status parameter option"),
-    ("status=+", "Unknown status parameter option"),
+    ("status=+X", "status=+X: must be letters"),
+    ("status=+", "status=+: must be letters"),
     (f"route={'r' * 64}", "Route length must be < 64 characters"),
     (f"redirect={'r' * 64}", "Redirect length must be < 64 characters"),
-    ("disablereuse=maybe", "DisableReuse must be On|Off"),
+    ("disablereuse=maybe", "disablereuse=maybe: must be On or Off"),
 ])
-def test_what_mod_proxy_refuses_stays_refused(lab, param, words):
+def test_other_values_of_members(lab, param, words):
     assert_refused(lab, member(param), f"BalancerMember {words}")
 
 
@@ -92,6 +92,13 @@ def test_health_check_parameters_need_the_health_checker(lab, param):
 
 
 # -- values of balancers
+
+def test_good_values_in_the_head_of_a_section(lab):
+    conf = balancer_conf([], name="app").replace(
+        'app">', 'app" failontimeout=on timeout=3 nofailover=On>', 1)
+    good, text = checked(lab, conf)
+    assert good and text.strip() == "Syntax OK", text
+
 
 PLACES = {
     "ProxySet": lambda p: balancer_conf([], p, name="app"),
@@ -125,7 +132,7 @@ def test_a_balancer_value(lab, place, param, allowed):
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("param, words", [
     ("failonstatus=99", "failonstatus must be one or more HTTP response codes"),
-    ("nofailover=perhaps", "failover must be On|Off"),
+    ("nofailover=perhaps", "nofailover=perhaps: must be On or Off"),
     ("colour=red", "unknown Balancer parameter"),
 ])
 def test_what_mod_proxy_refuses_of_a_balancer_stays_refused(lab, place, param, words):
