@@ -103,22 +103,41 @@ static int read_body(struct draft *d, enum mgr_json_body kind, int *answer)
 /* ------------------------------------------------------------------ */
 /* What core says                                                       */
 
-/* "ignore-errors=maybe: must be on or off" begins with the field's name; in JSON it
- * is written with underscores. */
-static const char *field_of(apr_pool_t *p, const char *error)
+/* The field that a sentence of core's blames: "http://a: ignore-errors=maybe: must be on
+ * or off".  In JSON it is written with underscores. */
+static const char *field_of(const struct draft *d, const char *error)
 {
-    char *field = apr_pstrndup(p, error, strcspn(error, "=: "));
+    char *field = NULL;
 
-    for (char *ch = field; *ch; ch++) {
+    for (int i = 0; !field && d->changes && i < d->changes->nelts; i++) {
+        const struct lbx_change *c = &APR_ARRAY_IDX(d->changes, i, struct lbx_change);
+
+        if (strstr(error, apr_pstrcat(d->p, c->field, "=", c->value, NULL))
+            || strstr(error, apr_pstrcat(d->p, c->field, ": ", NULL))) {
+            field = apr_pstrdup(d->p, c->field);
+        }
+    }
+    for (const char *at = d->params; !field && at && *at;) { /* "key=value key=value" */
+        const char *pair = ap_getword_white(d->p, &at);
+        const char *key = apr_pstrndup(d->p, pair, strcspn(pair, "="));
+
+        if (strstr(error, pair) || strstr(error, apr_pstrcat(d->p, key, ": ", NULL))) {
+            field = apr_pstrdup(d->p, key);
+        }
+    }
+    if (!field && d->url && strstr(error, d->url)) {
+        return "url";
+    }
+    for (char *ch = field; ch && *ch; ch++) {
         *ch = *ch == '-' ? '_' : *ch;
     }
     return field;
 }
 
-static int refused(const struct mgr_api *api, enum lbx_rc rc, const char *error, int conditional)
+static int refused(const struct draft *d, enum lbx_rc rc, const char *error, int conditional)
 {
-    request_rec *r = api->r;
-    const char *field = rc == LBX_EFIELD || rc == LBX_EVALUE ? field_of(r->pool, error) : NULL;
+    request_rec *r = d->api->r;
+    const char *field = rc == LBX_EFIELD || rc == LBX_EVALUE ? field_of(d, error) : NULL;
     int status = HTTP_INTERNAL_SERVER_ERROR;
 
     switch (rc) {
@@ -212,7 +231,7 @@ static int change(const struct mgr_api *api, const struct lbx_set_info *set,
         return OK;
     }
     if ((rc = apply(&d, revision, &error))) {
-        return refused(api, rc, error, revision != 0);
+        return refused(&d, rc, error, revision != 0);
     }
     if (api->query.wait && !api->query.dry_run) {
         drained = mgr_api_wait_drained(api);
@@ -260,7 +279,7 @@ int mgr_api_change_add(const struct mgr_api *api)
     rc = mgr_seam()->add(r->pool, r->server, set->name, d.url, d.params, mgr_guard_who(r),
                          api->query.dry_run, &error);
     if (rc) {
-        return refused(api, rc, error, 0);
+        return refused(&d, rc, error, 0);
     }
     if (api->query.dry_run) {
         return mgr_api_show_after(api, HTTP_OK, -1);
@@ -313,7 +332,7 @@ static int drain_first(const struct mgr_api *api, const struct lbx_set_info *set
     }
     take_change(&d, NULL, "disabled", "on");
     if ((rc = apply(&d, 0, &error))) {
-        *answer = refused(api, rc, error, 0);
+        *answer = refused(&d, rc, error, 0);
         return -1;
     }
     return mgr_api_wait_drained(api);
@@ -325,6 +344,7 @@ int mgr_api_change_remove(const struct mgr_api *api)
     int answer, drained = -1;
     const struct lbx_set_info *set = mgr_api_set(api, 0, &answer);
     const struct lbx_member_info *m = set ? mgr_api_member(api, set, &answer) : NULL;
+    const struct draft d = {.api = api, .p = r->pool, .set = set};
     const char *error = "";
     uint64_t revision;
     enum lbx_rc rc;
@@ -343,6 +363,6 @@ int mgr_api_change_remove(const struct mgr_api *api)
     }
     rc = mgr_seam()->remove(r->pool, r->server, set->name, m->name, mgr_guard_who(r),
                             api->query.dry_run, &error);
-    return rc ? refused(api, rc, error, 0)
+    return rc ? refused(&d, rc, error, 0)
               : show_removed(api, m->name, !api->query.dry_run, drained);
 }
