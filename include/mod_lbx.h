@@ -33,7 +33,7 @@
 
 /* Raised when a struct or a function below changes.  A module that meets
  * another version stops the start with both numbers. */
-#define LBX_SEAM_VERSION 3
+#define LBX_SEAM_VERSION 4
 
 /* Numbers of our log lines: unique in the suite, never used again.
  * 01xx and 02xx core, 03xx sticky, 04xx hcheck, 05xx manager. */
@@ -284,6 +284,49 @@ struct lbx_figure {
 APR_DECLARE_EXTERNAL_HOOK(lbx, LBX, int, lbx_figures,
                           (apr_pool_t * p, const struct lbx_set_info *set,
                            const struct lbx_member_info *member, apr_array_header_t *figures))
+
+/* ------------------------------------------------------------------ */
+/* Health, as mod_lbx_hcheck has it                                     */
+
+/* Of one member.  Texts live in the pool that was given, or as long as the process. */
+struct lbx_check_info {
+    const char *state;      /* "up", "suspect", "ejected", "probing", "slow-start", "down", ... */
+    const char *cause;      /* of that, "" for none: "no connection", "timeout", "status" ... */
+    uint64_t since_us;      /* when it came to that; 0: at the start */
+    uint64_t ejected;       /* how often requests took it out */
+    const char *method;     /* hcmethod= as written: "GET11"; "NONE": no checks by schedule */
+    const char *uri;        /* "" for none, as the next one */
+    const char *expr;       /* name of the ProxyHCExpr */
+    uint64_t interval_us;   /* hcinterval= */
+    unsigned passes, fails; /* hcpasses=, hcfails= */
+    int paused;             /* no checks, the last verdict stays */
+    uint64_t at_us;         /* when the last check ended; 0: there was none */
+    uint64_t due_us;        /* when the next one is; 0: none is */
+    uint64_t latency_us;    /* of the last one */
+    int passed;             /* the last one */
+    unsigned status;        /* of its answer, or 0 */
+    const char *text;       /* what was wrong with it: "Connection refused" */
+    unsigned passes_in_row;
+    unsigned fails_in_row;
+    uint64_t checks; /* so far */
+    uint64_t failed; /* ... of those */
+};
+
+/* These are mod_lbx_hcheck's: NULL when it is not loaded.  Any process. */
+APR_DECLARE_OPTIONAL_FN(int, lbx_check_info,
+                        (apr_pool_t * p, const struct lbx_set_info *set,
+                         const struct lbx_member_info *member, struct lbx_check_info *out));
+
+/* Check the member now, paused or not; one without checks by schedule gets a probe.
+ * 0: no such member. */
+APR_DECLARE_OPTIONAL_FN(int, lbx_check_now, (struct lbx_ref member));
+
+/* No checks by schedule, and the last verdict stays; or go on.  Kept over graceful
+ * restarts.  0: no such member. */
+APR_DECLARE_OPTIONAL_FN(int, lbx_check_pause, (struct lbx_ref member, int on));
+
+/* The expressions that checks can use, of <s> and the main server: name -> text. */
+APR_DECLARE_OPTIONAL_FN(const apr_table_t *, lbx_check_exprs, (apr_pool_t * p, server_rec *s));
 
 /* ------------------------------------------------------------------ */
 /* What has happened?                                                   */

@@ -9,6 +9,7 @@
  *                      hc_rules.c (slowstart= and relatives)
  *     lbx_outcome      hc_passive.c: what a request says of its member
  *     post_config      is core here, and does it speak our version?
+ *     lbx_figures      hc_seam.c, with the optional functions for managers
  *     child_init       hc_engine.c: the thread that checks, in one of the children
  *
  * Bound: httpd, APR.
@@ -21,6 +22,7 @@
 #include "hc_passive.h"
 #include "hc_recover.h"
 #include "hc_rules.h"
+#include "hc_seam.h"
 #include "hc_state.h"
 #include "hc_tls.h"
 
@@ -70,6 +72,7 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)p, (void)plog, (void)ptemp;
     APR_OPTIONAL_HOOK(lbx, lbx_member_param, hc_conf_param, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_member_param, hc_rules_param, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(lbx, lbx_figures, hc_seam_figures, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_outcome, hc_passive_req_outcome, NULL, NULL, APR_HOOK_MIDDLE);
     return OK;
 }
@@ -79,6 +82,7 @@ static void register_hooks(apr_pool_t *p)
     static const char *const after_core[] = {"mod_lbx_core.c", NULL};
 
     (void)p;
+    hc_seam_register();
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, after_core, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, after_core, NULL, APR_HOOK_MIDDLE);

@@ -8,6 +8,8 @@
  *                    with revision=N&dry_run=1 before them: as lbx_apply_if
  *     GET  /-lab/revision?balancer://x
  *     GET  /-lab/events    the last events; ?N: those after number N
+ *     GET  /-lab/checks    what mod_lbx_hcheck knows of each member
+ *     POST /-lab/checks    member=...&do=now|pause|resume, in all balancers
  *     POST /-lab/events    kind=...&who=...&balancer=...&member=...&text=...
  *
  * Also two lbmethod providers of the kind that third parties write: "lab_last"
@@ -35,6 +37,9 @@ static APR_OPTIONAL_FN_TYPE(lbx_apply_if) * apply_if;
 static APR_OPTIONAL_FN_TYPE(lbx_revision) * revision;
 static APR_OPTIONAL_FN_TYPE(lbx_events) * events;
 static APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
+static APR_OPTIONAL_FN_TYPE(lbx_check_info) * check_info;
+static APR_OPTIONAL_FN_TYPE(lbx_check_now) * check_now;
+static APR_OPTIONAL_FN_TYPE(lbx_check_pause) * check_pause;
 static APR_OPTIONAL_FN_TYPE(proxy_balancer_get_best_worker) * best_worker;
 
 /* ------------------------------------------------------------------ */
@@ -279,6 +284,65 @@ static int look_at_revision(request_rec *r)
     return OK;
 }
 
+/* ------------------------------------------------------------------ */
+/* Checks                                                               */
+
+static void put_check(request_rec *r, const struct lbx_set_info *s, const struct lbx_member_info *m)
+{
+    struct lbx_check_info c;
+
+    check_info(r->pool, s, m, &c);
+    ap_rprintf(r,
+               "{\"balancer\":%s,\"name\":%s,\"port\":%d,\"state\":%s,\"cause\":%s,"
+               "\"method\":%s,\"uri\":%s,\"expr\":%s,\"interval_us\":%" APR_UINT64_T_FMT
+               ",\"passes\":%u,\"fails\":%u,\"paused\":%d,\"at_us\":%" APR_UINT64_T_FMT
+               ",\"due_us\":%" APR_UINT64_T_FMT ",\"latency_us\":%" APR_UINT64_T_FMT
+               ",\"passed\":%d,\"status\":%u,\"text\":%s,\"passes_in_row\":%u,"
+               "\"fails_in_row\":%u,\"checks\":%" APR_UINT64_T_FMT ",\"failed\":%" APR_UINT64_T_FMT
+               "}",
+               quoted(r->pool, s->name), quoted(r->pool, m->name), m->port,
+               quoted(r->pool, c.state), quoted(r->pool, c.cause), quoted(r->pool, c.method),
+               quoted(r->pool, c.uri), quoted(r->pool, c.expr), c.interval_us, c.passes, c.fails,
+               c.paused, c.at_us, c.due_us, c.latency_us, c.passed, c.status,
+               quoted(r->pool, c.text), c.passes_in_row, c.fails_in_row, c.checks, c.failed);
+}
+
+static void steer_check(const struct lbx_member_info *m, const char *what)
+{
+    if (!strcmp(what, "now")) {
+        check_now(m->view.ref);
+    } else {
+        check_pause(m->view.ref, !strcmp(what, "pause"));
+    }
+}
+
+static int checks(request_rec *r)
+{
+    const apr_array_header_t *all = snapshot(r->pool, NULL);
+    const apr_table_t *form = r->method_number == M_POST ? read_form(r) : NULL;
+    const char *comma = "";
+
+    if (!check_info) {
+        return HTTP_NOT_IMPLEMENTED;
+    }
+    ap_set_content_type(r, "application/json");
+    ap_rputs("{\"members\":[", r);
+    for (int i = 0; i < all->nelts; i++) {
+        const struct lbx_set_info *s = &APR_ARRAY_IDX(all, i, struct lbx_set_info);
+
+        for (uint32_t k = 0; k < s->n; k++) {
+            if (form && !strcmp(s->member[k].name, apr_table_get(form, "member"))) {
+                steer_check(&s->member[k], apr_table_get(form, "do"));
+            }
+            ap_rputs(comma, r);
+            put_check(r, s, &s->member[k]);
+            comma = ",";
+        }
+    }
+    ap_rputs("]}\n", r);
+    return OK;
+}
+
 static int handler(request_rec *r)
 {
     if (!r->handler || strcmp(r->handler, "lbx-lab")) {
@@ -292,6 +356,9 @@ static int handler(request_rec *r)
     }
     if (!strcmp(r->uri, "/-lab/revision")) {
         return look_at_revision(r);
+    }
+    if (!strcmp(r->uri, "/-lab/checks")) {
+        return checks(r);
     }
     return r->method_number == M_POST ? change(r) : look(r);
 }
@@ -350,6 +417,9 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     revision = APR_RETRIEVE_OPTIONAL_FN(lbx_revision);
     events = APR_RETRIEVE_OPTIONAL_FN(lbx_events);
     event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
+    check_info = APR_RETRIEVE_OPTIONAL_FN(lbx_check_info);
+    check_now = APR_RETRIEVE_OPTIONAL_FN(lbx_check_now);
+    check_pause = APR_RETRIEVE_OPTIONAL_FN(lbx_check_pause);
     best_worker = APR_RETRIEVE_OPTIONAL_FN(proxy_balancer_get_best_worker);
     return OK;
 }
