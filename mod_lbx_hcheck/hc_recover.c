@@ -113,8 +113,7 @@ struct round {
     struct lbx_hc_set *set;
     uint64_t now_us;
     uint32_t fastest; /* share of the usable member that is furthest */
-    int was_known;    /* the balancer had been seen before this round */
-    int added;        /* members were, since */
+    int added;        /* members were, since the balancer was met */
     int slow;         /* somebody starts slowly */
 };
 
@@ -141,12 +140,8 @@ static int is_new(struct round *round, const struct hc_who *who)
     if (atomic_load(&who->space->known) == LBX_HC_SPACE_VERSION) {
         return 0;
     }
-    if (round->was_known) {
-        round->added = 1;
-        return 1;
-    }
-    atomic_store(&who->space->known, LBX_HC_SPACE_VERSION);
-    return 0;
+    round->added = 1;
+    return 1;
 }
 
 /* Core's words say what happened to requests; ours follow.  They differ when a
@@ -380,9 +375,7 @@ void hc_recover_watch_tick(uint64_t now_us)
         if (!round.set || !is_its_turn(rules, round.set, now_us)) {
             continue; /* no longer configured: an old process; or looked at just now */
         }
-        round.was_known = atomic_load(&round.set->known) == LBX_HC_SPACE_VERSION;
         members_each(rules->set, look_at, &round);
-        atomic_store(&round.set->known, LBX_HC_SPACE_VERSION);
         if (round.added) {
             welcome(&round);
         }

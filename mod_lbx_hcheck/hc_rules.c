@@ -381,6 +381,23 @@ static struct hc_rules *rules_for(apr_pool_t *p, server_rec *main, const struct 
     return r;
 }
 
+/* Those that come with their balancer are no newcomers. */
+static void meet(const struct lbx_set_info *info)
+{
+    struct lbx_hc_set *set = hc_state_set_space(info->ref);
+
+    if (!set || atomic_exchange(&set->known, LBX_HC_SPACE_VERSION) == LBX_HC_SPACE_VERSION) {
+        return;
+    }
+    for (uint32_t i = 0; i < info->n; i++) {
+        struct lbx_hc_member *space = hc_state_space(info->member[i].view.ref);
+
+        if (space) {
+            atomic_store(&space->known, LBX_HC_SPACE_VERSION);
+        }
+    }
+}
+
 void hc_rules_boot_build(apr_pool_t *p, server_rec *main)
 {
     APR_OPTIONAL_FN_TYPE(lbx_snapshot) *snapshot = APR_RETRIEVE_OPTIONAL_FN(lbx_snapshot);
@@ -393,6 +410,7 @@ void hc_rules_boot_build(apr_pool_t *p, server_rec *main)
         struct hc_rules *r = rules_for(p, main, info);
 
         APR_ARRAY_PUSH(all, struct hc_rules *) = r;
+        meet(info);
         slots = info->ref.slot >= slots ? info->ref.slot + 1 : slots;
         for (uint32_t k = 0; k < info->n; k++) {
             hc_rules_settle(r, &info->member[k]);

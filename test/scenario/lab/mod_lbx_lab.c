@@ -85,6 +85,7 @@ static void put_member(request_rec *r, const struct lbx_member_info *m)
                quoted(r->pool, m->name), quoted(r->pool, m->host), m->port, (int)m->inelig,
                v->health, v->error_at_us, v->retry_us, v->retries, v->in_flight, v->elected,
                v->sent, v->received, v->failures, v->load);
+    ap_rprintf(r, "\"ramp\":%u,", v->ramp);
     put_vals(r, "run", &v->run);
     ap_rputs(",", r);
     put_vals(r, "conf", &v->conf);
