@@ -103,6 +103,19 @@ static int read_body(struct draft *d, enum mgr_json_body kind, int *answer)
 /* ------------------------------------------------------------------ */
 /* What core says                                                       */
 
+/* "... name=..." or "... name: ..." */
+static int blames(const char *error, const char *name)
+{
+    size_t len = strlen(name);
+
+    for (const char *at = strstr(error, name); at; at = strstr(at + 1, name)) {
+        if ((at == error || at[-1] == ' ') && (at[len] == '=' || at[len] == ':')) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
 /* The field that a sentence of core's blames: "http://a: ignore-errors=maybe: must be on
  * or off".  In JSON it is written with underscores. */
 static const char *field_of(const struct draft *d, const char *error)
@@ -112,8 +125,7 @@ static const char *field_of(const struct draft *d, const char *error)
     for (int i = 0; !field && d->changes && i < d->changes->nelts; i++) {
         const struct lbx_change *c = &APR_ARRAY_IDX(d->changes, i, struct lbx_change);
 
-        if (strstr(error, apr_pstrcat(d->p, c->field, "=", c->value, NULL))
-            || strstr(error, apr_pstrcat(d->p, c->field, ": ", NULL))) {
+        if (blames(error, c->field)) {
             field = apr_pstrdup(d->p, c->field);
         }
     }
@@ -121,7 +133,7 @@ static const char *field_of(const struct draft *d, const char *error)
         const char *pair = ap_getword_white(d->p, &at);
         const char *key = apr_pstrndup(d->p, pair, strcspn(pair, "="));
 
-        if (strstr(error, pair) || strstr(error, apr_pstrcat(d->p, key, ": ", NULL))) {
+        if (blames(error, key)) {
             field = apr_pstrdup(d->p, key);
         }
     }
