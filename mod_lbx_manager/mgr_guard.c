@@ -7,47 +7,82 @@
 #include "mgr_guard.h"
 
 #include "apr_strings.h"
+#include "apr_uri.h"
+#include "http_core.h"
 #include "http_protocol.h"
 
 enum mgr_right mgr_guard_right(request_rec *r)
 {
-    (void)r;
-    return MGR_ADMIN;
+    return mgr_conf_right(r);
 }
 
-/* scheme://host:port of a URL; "null" and the like are nobody's. */
-static int names_us(request_rec *r, const char *url)
+/* Is "scheme://host[:port]" where the client believes to be? */
+static int is_our_origin(request_rec *r, const char *origin)
 {
     const char *host = apr_table_get(r->headers_in, "Host");
-    const char *at = strstr(url, "://");
-    size_t len;
+    const char *at = strstr(origin, "://");
 
-    if (!host || !at) {
-        return 0;
-    }
-    at += 3;
-    len = strcspn(at, "/");
-    return strlen(host) == len && !strncasecmp(host, at, len);
+    return host && at && !strcasecmp(host, at + 3);
 }
 
-int mgr_guard_same_origin(request_rec *r)
+/* Of a Referer httpd's manager looks at the host only; so do we where a client tells
+ * nothing better: scripts name the server without its port. */
+static int is_our_referer(request_rec *r, const char *referer)
+{
+    apr_uri_t uri;
+
+    if (apr_uri_parse(r->pool, referer, &uri) != APR_SUCCESS || !uri.hostname) {
+        return 0;
+    }
+    return !strcasecmp(uri.hostname, ap_get_server_name(r))
+           || (r->hostname && !strcasecmp(uri.hostname, r->hostname));
+}
+
+enum mgr_origin mgr_guard_origin(request_rec *r)
 {
     const char *site = apr_table_get(r->headers_in, "Sec-Fetch-Site");
     const char *origin = apr_table_get(r->headers_in, "Origin");
     const char *referer = apr_table_get(r->headers_in, "Referer");
+    int ours;
 
-    if (site && strcmp(site, "same-origin") != 0 && strcmp(site, "none") != 0) {
-        return 0;
+    if (!site && !origin && !referer) {
+        return MGR_ORIGIN_UNTOLD;
     }
-    if (origin) {
-        return names_us(r, origin);
+    if (site) {
+        ours = !strcmp(site, "same-origin") || !strcmp(site, "none");
+    } else if (origin) {
+        ours = is_our_origin(r, origin);
+    } else {
+        ours = is_our_referer(r, referer);
     }
-    return site || !referer || names_us(r, referer);
+    return ours ? MGR_ORIGIN_OURS : MGR_ORIGIN_FOREIGN;
+}
+
+int mgr_guard_same_origin(request_rec *r)
+{
+    return mgr_guard_origin(r) != MGR_ORIGIN_FOREIGN;
 }
 
 const char *mgr_guard_who(request_rec *r)
 {
     return r->user ? r->user : r->useragent_ip;
+}
+
+void mgr_guard_head(request_rec *r)
+{
+    static const char *const head[][2] = {
+        {"Content-Security-Policy",
+         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; "
+         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"},
+        {"X-Content-Type-Options", "nosniff"},
+        {"X-Frame-Options", "DENY"},
+        {"Referrer-Policy", "same-origin"}, /* links carry nonces */
+        {"Cache-Control", "no-store"},
+    };
+
+    for (unsigned i = 0; i < sizeof(head) / sizeof(head[0]); i++) {
+        apr_table_setn(r->headers_out, head[i][0], head[i][1]);
+    }
 }
 
 int mgr_guard_body(request_rec *r, apr_size_t limit, char **text, apr_size_t *len)

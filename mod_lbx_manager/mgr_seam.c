@@ -23,6 +23,8 @@ void mgr_seam_boot(void)
     seam.revision = APR_RETRIEVE_OPTIONAL_FN(lbx_revision);
     seam.add = APR_RETRIEVE_OPTIONAL_FN(lbx_member_add);
     seam.remove = APR_RETRIEVE_OPTIONAL_FN(lbx_member_remove);
+    seam.health_set = APR_RETRIEVE_OPTIONAL_FN(lbx_health_set);
+    seam.event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
 }
 
 const struct mgr_seam *mgr_seam(void)

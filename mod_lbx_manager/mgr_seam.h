@@ -17,6 +17,8 @@ struct mgr_seam {
     APR_OPTIONAL_FN_TYPE(lbx_revision) * revision;
     APR_OPTIONAL_FN_TYPE(lbx_member_add) * add;
     APR_OPTIONAL_FN_TYPE(lbx_member_remove) * remove;
+    APR_OPTIONAL_FN_TYPE(lbx_health_set) * health_set;
+    APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
 };
 
 /* post_config, after all modules have registered theirs. */

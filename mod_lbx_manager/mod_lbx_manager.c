@@ -3,36 +3,21 @@
  * The record of mod_lbx_manager: the balancers for people and programs.
  *
  * Table of contents:
- *     handler       SetHandler balancer-manager: what is below <Location>/-/ (mgr_api.c);
- *                   SetHandler lbx-metrics (mgr_metrics.c)
+ *     directives    mgr_conf.c
+ *     handler       mgr_handler.c: SetHandler balancer-manager, SetHandler lbx-metrics
  *     post_config   is core here, and does it speak our version?
+ *     balancer_manage   mgr_action.c: the form, for other modules
  *
  * Bound: httpd, APR.
  */
+#include "mgr_action.h"
 #include "mgr_api.h"
-#include "mgr_metrics.h"
+#include "mgr_handler.h"
 
 #include "http_core.h"
 
 /* Exported whatever -fvisibility says, and alone in that. */
 extern module AP_MODULE_DECLARE_DATA __attribute__((visibility("default"))) lbx_manager_module;
-
-static int handler(request_rec *r)
-{
-    const char *rest;
-
-    if (!r->handler) {
-        return DECLINED;
-    }
-    if (!strcmp(r->handler, "lbx-metrics")) {
-        return mgr_metrics_handle(r, 1);
-    }
-    if (strcmp(r->handler, "balancer-manager") != 0) {
-        return DECLINED;
-    }
-    rest = strstr(r->uri, "/-/");
-    return rest ? mgr_api_handle(r, rest + 3) : DECLINED;
-}
 
 static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
@@ -60,10 +45,18 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
 static void register_hooks(apr_pool_t *p)
 {
     (void)p;
+    mgr_action_register();
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
-    ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(mgr_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
 AP_DECLARE_MODULE(lbx_manager) = {
-    STANDARD20_MODULE_STUFF, NULL, NULL, NULL, NULL, NULL, register_hooks, AP_MODULE_FLAG_NONE,
+    STANDARD20_MODULE_STUFF,
+    mgr_conf_create,
+    mgr_conf_merge,
+    NULL, /* per-server configuration */
+    NULL,
+    mgr_conf_commands,
+    register_hooks,
+    AP_MODULE_FLAG_NONE,
 };
