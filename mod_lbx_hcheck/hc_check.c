@@ -188,7 +188,9 @@ int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open)
     if (c->target->fresh || plan->kind != HC_KIND_HTTP) {
         curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     }
-    if (plan->spec.interval_us > LONG_IDLE_US) {
+    /* before version 8, libcurl trips over the second request by prior knowledge */
+    if (plan->spec.interval_us > LONG_IDLE_US
+        || (plan->http == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE && LIBCURL_VERSION_NUM < 0x080000)) {
         curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
     }
     if (plan->tls) {

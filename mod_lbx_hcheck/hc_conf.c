@@ -10,6 +10,7 @@
 #include "http_core.h"
 
 #include "hc_expr.h"
+#include "hc_plan.h"
 
 APLOG_USE_MODULE(lbx_hcheck);
 
@@ -27,6 +28,7 @@ void *hc_conf_create_server(apr_pool_t *p, server_rec *s)
     own->exprs = apr_hash_make(p);
     own->tls = apr_hash_make(p);
     own->rules = apr_hash_make(p);
+    own->told = apr_hash_make(p);
     own->spread = -1;
     return own;
 }
@@ -96,9 +98,92 @@ static int check_word(apr_pool_t *p, server_rec *s, const char *key, const char 
     return DONE;
 }
 
+/* The words of one member, for hc_conf_check. */
+struct hc_told {
+    server_rec *server;
+    const char *balancer;
+    const char *member;
+    apr_table_t *words;
+};
+
+static void remember(apr_pool_t *p, server_rec *s, const struct lbx_param *param)
+{
+    apr_hash_t *all = hc_conf_server(s)->told;
+    const char *key = apr_psprintf(p, "%pp %s\n%s", s, param->balancer, param->member);
+    struct hc_told *t = apr_hash_get(all, key, APR_HASH_KEY_STRING);
+
+    if (!t) {
+        t = apr_pcalloc(p, sizeof(*t));
+        t->server = s;
+        t->balancer = apr_pstrdup(p, param->balancer);
+        t->member = apr_pstrdup(p, param->member);
+        t->words = apr_table_make(p, 8);
+        apr_hash_set(all, key, APR_HASH_KEY_STRING, t);
+    }
+    apr_table_set(t->words, param->key, param->value);
+}
+
 int hc_conf_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param, const char **error)
 {
-    return check_word(p, s, param->key, param->value, error);
+    int answer = check_word(p, s, param->key, param->value, error);
+    int state = ap_state_query(AP_SQ_MAIN_STATE);
+
+    if (answer == DECLINED && !ap_cstr_casecmpn(param->key, "hc", 2)) {
+        *error = apr_psprintf(p, "%s=%s: unknown parameter of checks", param->key, param->value);
+        return DONE;
+    }
+    if (answer == DONE && !*error && param->balancer
+        && (state == AP_SQ_MS_CREATE_CONFIG || state == AP_SQ_MS_CREATE_PRE_CONFIG)) {
+        remember(p, s, param);
+    }
+    return answer;
+}
+
+static int check_told(apr_pool_t *p, const struct hc_told *t)
+{
+    const char *bar = strchr(t->member, '|'), *url = bar ? bar + 1 : t->member;
+    const char *scheme = apr_pstrndup(p, url, strcspn(url, ":"));
+    struct lbx_hc_spec spec;
+    const char *error = hc_conf_spec(p, t->server, t->words, &spec);
+
+    if (!error) {
+        error = hc_plan_error(p, scheme, &spec);
+    }
+    if (error) {
+        ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, t->server,
+                     LBXNO(0450) "BalancerMember %s of %s: %s", t->member, t->balancer, error);
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
+    if (spec.method != LBX_HC_NONE && hc_plan_is_tls(scheme)
+        && !hc_tls_for(p, t->server, t->balancer)->on[HC_TLS_ENGINE]) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING | APLOG_STARTUP, 0, t->server,
+            LBXNO(0451) "BalancerMember %s of %s: SSLProxyEngine is not On there, requests "
+                        "and checks will fail",
+            t->member, t->balancer);
+    }
+    return OK;
+}
+
+int hc_conf_check(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    apr_hash_t *done = NULL;
+    int rv = OK;
+
+    (void)p, (void)plog;
+    for (; s && rv == OK; s = s->next) {
+        apr_hash_t *all = hc_conf_server(s)->told;
+
+        if (all == done) {
+            continue; /* a virtual host without words of its own */
+        }
+        done = done ? done : all;
+        for (apr_hash_index_t *h = apr_hash_first(ptemp, all); h && rv == OK;
+             h = apr_hash_next(h)) {
+            rv = check_told(ptemp, apr_hash_this_val(h));
+        }
+    }
+    return rv;
 }
 
 /* All of the stock's values, those that the template does not name too, and the

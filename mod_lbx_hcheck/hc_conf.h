@@ -22,6 +22,7 @@ struct hc_server {
     apr_hash_t *exprs;     /* name -> struct hc_expr */
     apr_hash_t *tls;       /* "", "*" or "balancer://name" -> struct hc_tls (hc_tls.h) */
     apr_hash_t *rules;     /* "balancer://name" -> what hc_rules keeps */
+    apr_hash_t *told;      /* "balancer\nmember" -> struct hc_told: what was said of members */
     int spread;            /* LBXHCSpread; -1: not said */
 };
 
@@ -48,6 +49,10 @@ const struct hc_expr *hc_conf_expr(server_rec *s, const char *name);
  * what is wrong, in <p>. */
 const char *hc_conf_spec(apr_pool_t *p, server_rec *s, const apr_table_t *words,
                          struct lbx_hc_spec *spec);
+
+/* Once the configuration is read: do the words of each member go together, and can
+ * it be checked?  OK, or an error after a line that says what is wrong. */
+int hc_conf_check(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
 
 /* For the hook lbx_member_param. */
 int hc_conf_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param, const char **error);

@@ -366,7 +366,6 @@ struct hc_prober *hc_probe_tick_open(apr_pool_t *p,
     curl_multi_setopt(pr->multi, CURLMOPT_SOCKETDATA, pr);
     curl_multi_setopt(pr->multi, CURLMOPT_TIMERFUNCTION, on_timer);
     curl_multi_setopt(pr->multi, CURLMOPT_TIMERDATA, pr);
-    curl_multi_setopt(pr->multi, CURLMOPT_PIPELINING, CURLPIPE_NOTHING);
     return pr;
 }
 

@@ -8,6 +8,7 @@
  *     lbx_member_param hc_conf.c (hc...= of a member)
  *                      hc_rules.c (slowstart= and relatives)
  *     lbx_outcome      hc_passive.c: what a request says of its member
+ *     check_config     hc_conf.c: do the words of each member go together?
  *     post_config      is core here, and does it speak our version?
  *     lbx_figures      hc_seam.c, with the optional functions for managers
  *     child_init       hc_engine.c: the thread that checks, in one of the children
@@ -84,6 +85,7 @@ static void register_hooks(apr_pool_t *p)
     (void)p;
     hc_seam_register();
     ap_hook_pre_config(pre_config, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_check_config(hc_conf_check, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_post_config(post_config, after_core, NULL, APR_HOOK_MIDDLE);
     ap_hook_child_init(child_init, after_core, NULL, APR_HOOK_MIDDLE);
 }
