@@ -73,6 +73,7 @@ static void read_value(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
     if (quote) {
         cookie->value = value + 1;
         cookie->value_len = (size_t)(quote - cookie->value);
+        cookie->end = quote + 1;
         c->at = skip_blanks(quote + 1, c->end);
         return;
     }
@@ -82,6 +83,7 @@ static void read_value(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
     }
     cookie->value = value;
     cookie->value_len = trimmed(value, c->at);
+    cookie->end = value + cookie->value_len;
 }
 
 int lbx_cookie_next(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
@@ -114,4 +116,33 @@ int lbx_cookie_next(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
 int lbx_cookie_is(const struct lbx_cookie *cookie, const char *name)
 {
     return cookie->name_len == strlen(name) && !memcmp(cookie->name, name, cookie->name_len);
+}
+
+size_t lbx_cookie_without(char *to, const char *header,
+                          int (*drop)(const void *baton, const struct lbx_cookie *cookie),
+                          const void *baton)
+{
+    struct lbx_cookie_cursor c = {header, header + strlen(header)};
+    struct lbx_cookie cookie;
+    char *out = to;
+    const char *kept = header; /* from here on nothing has been copied */
+
+    while (lbx_cookie_next(&c, &cookie)) {
+        if (drop(baton, &cookie)) {
+            memcpy(out, kept, (size_t)(cookie.name - kept));
+            out += cookie.name - kept;
+            kept = skip_blanks(c.at, c.end);
+            kept = skip_blanks(kept < c.end && is_delimiter(*kept) ? kept + 1 : kept, c.end);
+            c.at = kept;
+        }
+    }
+    memcpy(out, kept, (size_t)(c.end - kept));
+    out += c.end - kept;
+    if (kept == c.end) { /* the last one went: so does the delimiter before it */
+        while (out > to && (is_blank(out[-1]) || is_delimiter(out[-1]))) {
+            out--;
+        }
+    }
+    *out = '\0';
+    return (size_t)(out - to);
 }

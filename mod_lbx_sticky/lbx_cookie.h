@@ -18,6 +18,7 @@ struct lbx_cookie {
     size_t name_len;
     const char *value; /* without surrounding blanks and quotes; may be empty */
     size_t value_len;
+    const char *end; /* behind the cookie, with a closing quote */
 };
 
 /* To begin, <at> is the first byte of the header and <end> the one behind it. */
@@ -28,6 +29,15 @@ struct lbx_cookie_cursor {
 
 /* Is there another cookie?  Entries without '=' or without a name are passed over. */
 int lbx_cookie_next(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie);
+
+/*
+ * The header without the cookies that <drop> says yes to, in <to>, which has room for
+ * strlen(header) + 1 bytes.  The others keep their bytes and order.  Returns the
+ * length: 0, nothing is left.
+ */
+size_t lbx_cookie_without(char *to, const char *header,
+                          int (*drop)(const void *baton, const struct lbx_cookie *cookie),
+                          const void *baton);
 
 /* Names are compared byte by byte: "sid" is not "SID". */
 int lbx_cookie_is(const struct lbx_cookie *cookie, const char *name);

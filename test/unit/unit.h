@@ -41,6 +41,8 @@ TCase *case_apipath(void);
 TCase *case_json(void);
 TCase *case_prom(void);
 TCase *case_state(void);
+TCase *case_token(void);
+TCase *case_setcookie(void);
 
 /* Of this run: LBX_SEED, or a new one; printed at the start. */
 extern uint64_t unit_seed;

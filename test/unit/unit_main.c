@@ -63,6 +63,8 @@ static const struct {
     {"manager", "json", case_json},
     {"manager", "prom", case_prom},
     {"manager", "state", case_state},
+    {"sticky", "token", case_token},
+    {"sticky", "setcookie", case_setcookie},
 };
 
 enum { CASES_N = sizeof(cases) / sizeof(cases[0]) };

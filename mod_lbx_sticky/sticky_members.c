@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Who is meant by an id.  See sticky_members.h.
+ *
+ * A child keeps the hashes of each balancer's members: they cost more than a look-up.
+ * A row is good as long as its member has the route it was made with, which is looked
+ * at for the row that was found; when none is found, all rows are looked at.
+ *
+ * Bound.
+ */
+#include "sticky_members.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "apr_hash.h"
+
+#include "sticky_key.h"
+
+struct sticky_id {
+    char route[LBX_ROUTE_MAX]; /* with which this was made */
+    char shown[LBX_ROUTE_MAX]; /* the route in force: that one, or the automatic */
+    uint64_t id[2];            /* under the present key and the one before; more are computed */
+};
+
+/* Rebuilt at every (re)start before children are forked: nothing survives here. */
+static struct {
+    apr_array_header_t *all; /* struct sticky_set * */
+    apr_hash_t *by_slot;     /* uint32_t -> struct sticky_set * */
+} table;
+
+const apr_array_header_t *sticky_members_all(void)
+{
+    return table.all;
+}
+
+struct sticky_set *sticky_members_set(struct lbx_ref ref)
+{
+    struct sticky_set *set =
+        table.by_slot ? apr_hash_get(table.by_slot, &ref.slot, sizeof(ref.slot)) : NULL;
+
+    return set && set->ref.revision == ref.revision ? set : NULL;
+}
+
+static void add_set(apr_pool_t *p, server_rec *main, const struct lbx_set_info *info)
+{
+    struct sticky_set *set = apr_pcalloc(p, sizeof(*set));
+
+    set->ref = info->ref;
+    set->balancer = apr_pstrdup(p, info->name);
+    set->server = info->server;
+    set->rules = sticky_conf_rules(p, info->server, main, set->balancer);
+    sticky_key_boot_make(p, main, set);
+    APR_ARRAY_PUSH(table.all, struct sticky_set *) = set;
+    apr_hash_set(table.by_slot, &set->ref.slot, sizeof(set->ref.slot), set);
+}
+
+void sticky_members_boot_build(apr_pool_t *p, server_rec *main)
+{
+    APR_OPTIONAL_FN_TYPE(lbx_snapshot) *snapshot = APR_RETRIEVE_OPTIONAL_FN(lbx_snapshot);
+    const apr_array_header_t *sets = snapshot ? snapshot(p, NULL) : NULL;
+
+    table.all = apr_array_make(p, 8, sizeof(struct sticky_set *));
+    table.by_slot = apr_hash_make(p);
+    for (int i = 0; sets && i < sets->nelts; i++) {
+        add_set(p, main, &APR_ARRAY_IDX(sets, i, struct lbx_set_info));
+    }
+}
+
+void sticky_members_child_init(apr_pool_t *p)
+{
+    for (int i = 0; table.all && i < table.all->nelts; i++) {
+        apr_thread_mutex_create(&APR_ARRAY_IDX(table.all, i, struct sticky_set *)->mutex,
+                                APR_THREAD_MUTEX_DEFAULT, p);
+    }
+}
+
+/* ------------------------------------------------------------------ */
+/* Identity                                                             */
+
+const char *sticky_members_identity(const char *route, const char *name, apr_pool_t *p)
+{
+    return apr_pstrcat(p, *route ? "route " : "member ", *route ? route : name, NULL);
+}
+
+const char *sticky_members_route(const char *route, const char *name, char room[STICKY_ROUTE_TEXT])
+{
+    if (*route) {
+        return route;
+    }
+    apr_snprintf(room, STICKY_ROUTE_TEXT, "%016" APR_UINT64_T_HEX_FMT, sticky_key_public(name));
+    return room;
+}
+
+static uint64_t id_of(const struct sticky_set *set, unsigned k, const char *route, const char *name)
+{
+    char text[LBX_MEMBER_MAX + 8];
+
+    apr_cpystrn(apr_cpystrn(text, *route ? "route " : "member ", sizeof(text)),
+                *route ? route : name, LBX_MEMBER_MAX);
+    return lbx_token_id(&set->key[k], text);
+}
+
+static void make_row(const struct sticky_set *set, struct sticky_id *row, const char *route,
+                     const char *name)
+{
+    char room[STICKY_ROUTE_TEXT];
+
+    apr_cpystrn(row->route, route, sizeof(row->route));
+    apr_cpystrn(row->shown, sticky_members_route(route, name, room), sizeof(row->shown));
+    for (unsigned k = 0; k < set->keys_n && k < 2; k++) {
+        row->id[k] = id_of(set, k, route, name);
+    }
+}
+
+/* Bring all rows up to date; returns whether any was not.  The mutex is held. */
+static int refresh(struct sticky_set *set, const struct lbx_hint_ask *ask)
+{
+    int changed = 0;
+
+    if (ask->n > set->ids_n) {
+        struct sticky_id *more = realloc(set->ids, ask->n * sizeof(*more));
+
+        if (!more) {
+            return 0;
+        }
+        set->ids = more;
+        while (set->ids_n < ask->n) {
+            set->ids[set->ids_n++].shown[0] = '\0'; /* not made yet */
+        }
+    }
+    for (uint32_t i = 0; i < ask->n; i++) {
+        const char *route = ask->member_route(ask, i);
+
+        if (!*set->ids[i].shown || strcmp(set->ids[i].route, route)) {
+            make_row(set, &set->ids[i], route, ask->member_name(ask, i));
+            changed = 1;
+        }
+    }
+    return changed;
+}
+
+static uint32_t find_id(const struct sticky_set *set, const struct lbx_hint_ask *ask, unsigned k,
+                        uint64_t id)
+{
+    for (uint32_t i = 0; i < ask->n && i < set->ids_n; i++) {
+        uint64_t own =
+            k < 2 ? set->ids[i].id[k] : id_of(set, k, set->ids[i].route, ask->member_name(ask, i));
+
+        if (own == id && *set->ids[i].shown
+            && !strcmp(set->ids[i].route, ask->member_route(ask, i))) {
+            return i;
+        }
+    }
+    return STICKY_NOBODY;
+}
+
+static uint32_t find_route(const struct sticky_set *set, const struct lbx_hint_ask *ask,
+                           const char *route, size_t len)
+{
+    for (uint32_t i = 0; i < ask->n && i < set->ids_n; i++) {
+        const struct sticky_id *row = &set->ids[i];
+
+        if (strlen(row->shown) == len && !memcmp(row->shown, route, len)
+            && !strcmp(row->route, ask->member_route(ask, i))) {
+            return i;
+        }
+    }
+    return STICKY_NOBODY;
+}
+
+uint32_t sticky_members_req_by_id(struct sticky_set *set, const struct lbx_hint_ask *ask,
+                                  unsigned k, uint64_t id)
+{
+    uint32_t who;
+
+    apr_thread_mutex_lock(set->mutex);
+    who = find_id(set, ask, k, id);
+    if (who == STICKY_NOBODY && refresh(set, ask)) {
+        who = find_id(set, ask, k, id);
+    }
+    apr_thread_mutex_unlock(set->mutex);
+    return who;
+}
+
+uint32_t sticky_members_req_by_route(struct sticky_set *set, const struct lbx_hint_ask *ask,
+                                     const char *route, size_t len)
+{
+    uint32_t who;
+
+    apr_thread_mutex_lock(set->mutex);
+    who = find_route(set, ask, route, len);
+    if (who == STICKY_NOBODY && refresh(set, ask)) {
+        who = find_route(set, ask, route, len);
+    }
+    apr_thread_mutex_unlock(set->mutex);
+    return who;
+}

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an answer tells the client: to which member it belongs from now on.
+ *
+ * Bound.  Request threads.
+ */
+#ifndef STICKY_RESPONSE_H
+#define STICKY_RESPONSE_H
+
+#include "sticky_request.h"
+
+/* Core's hook of this name. */
+int sticky_req_response(request_rec *r, const struct lbx_decision *decision);
+
+#endif
