@@ -11,6 +11,9 @@
 #include "apr_hash.h"
 #include "apr_lib.h"
 
+/* What browsers keep at most, seconds. */
+enum { LONGEST = 400 * 86400 };
+
 /* Entry of what is said of every balancer of a server. */
 #define EVERY ""
 
@@ -60,16 +63,23 @@ static int attribute(const char *t)
     return c > t && !*c && strlen(t) <= LBX_TOKEN_ATTR_MAX;
 }
 
+/* "30m": seconds, minutes, hours or days; lives of cookies are long. */
 static int seconds(const char *t, uint32_t *out)
 {
-    apr_interval_time_t time;
+    static const struct {
+        const char *name;
+        apr_int64_t in_seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"mi", 60}, {"min", 60}, {"h", 3600}, {"d", 86400}};
+    char *end;
+    apr_int64_t n = apr_isdigit(*t) ? apr_strtoi64(t, &end, 10) : 0;
 
-    if (!apr_isdigit(*t) || ap_timeout_parameter_parse(t, &time, "s") != APR_SUCCESS
-        || time < APR_USEC_PER_SEC || time / APR_USEC_PER_SEC > 400 * 86400) {
-        return 0;
+    for (unsigned i = 0; n > 0 && i < sizeof(units) / sizeof(units[0]); i++) {
+        if (is(end, units[i].name) && n <= LONGEST / units[i].in_seconds) {
+            *out = (uint32_t)(n * units[i].in_seconds);
+            return 1;
+        }
     }
-    *out = (uint32_t)(time / APR_USEC_PER_SEC);
-    return 1;
+    return 0;
 }
 
 static int on_off(const char *t, int *out)
@@ -179,9 +189,9 @@ static const struct option {
     {"secure", opt_secure, 1, "On, Off or Auto"},
     {"httponly", opt_httponly, 1, "On or Off"},
     {"samesite", opt_samesite, 0, "Lax, Strict or None"},
-    {"maxage", opt_maxage, 0, "a time from 1s to 400 days"},
-    {"maxidle", opt_maxidle, 0, "a time from 1s to 400 days"},
-    {"maxlife", opt_maxlife, 0, "a time from 1s to 400 days"},
+    {"maxage", opt_maxage, 0, "a time from 1s to 400d, as 30m or 8h"},
+    {"maxidle", opt_maxidle, 0, "a time from 1s to 400d, as 30m or 8h"},
+    {"maxlife", opt_maxlife, 0, "a time from 1s to 400d, as 30m or 8h"},
     {"indirect", opt_indirect, 1, "On or Off"},
     {"preserve", opt_preserve, 1, "On or Off"},
     {"nocache", opt_nocache, 1, "On or Off"},

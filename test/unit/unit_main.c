@@ -54,6 +54,8 @@ static const struct {
     {"core", "queue", case_queue},
     {"sticky", "cookie", case_cookie},
     {"sticky", "route", case_route},
+    {"sticky", "token", case_token},
+    {"sticky", "setcookie", case_setcookie},
     {"hcheck", "hc_fsm", case_hc_fsm},
     {"hcheck", "hc_eject", case_hc_eject},
     {"hcheck", "hc_retry", case_hc_retry},
@@ -63,8 +65,6 @@ static const struct {
     {"manager", "json", case_json},
     {"manager", "prom", case_prom},
     {"manager", "state", case_state},
-    {"sticky", "token", case_token},
-    {"sticky", "setcookie", case_setcookie},
 };
 
 enum { CASES_N = sizeof(cases) / sizeof(cases[0]) };

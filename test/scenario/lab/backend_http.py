@@ -160,6 +160,10 @@ class Connection(asyncio.Protocol):
             lines += [f"{name}: {one}" for one in (value if isinstance(value, list) else [value])]
         if "content-type" not in (name.lower() for name in extra):
             lines.append("Content-Type: text/plain")
+        if "session" in opt:
+            name = opt["session"].partition("=")[0]
+            if f"{name}=" not in (request.headers.get("cookie") or ""):
+                lines.append("Set-Cookie: " + opt["session"].replace("{seq}", str(request.seq)))
         if "setcookie" in request.query:
             lines.append(f"Set-Cookie: {request.query['setcookie']}")
         if request.body_bytes:

@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: Apache-2.0
+"""LBXStickyCookie: a cookie for applications without any; LBXStickyRewrite: one inside theirs.
+
+What it is: what the options do.
+What it is not: that users stay (test_sticky_01_modes.py).
+"""
+
+import pytest
+
+from core_help import balancer_conf, members
+from sticky_help import SUITE, attributes, set_cookies, sticky, users, where
+
+
+def inserted(lab, options="", n=2, params="", **more):
+    backends = members(lab, n)
+    conf = balancer_conf(backends, params).replace(
+        "</Proxy>", f"    LBXStickyCookie LB {options}\n</Proxy>")
+    conf += 'Header always set X-Sticky "expr=%{reqenv:LBX_STICKY}"\n'
+    return lab.httpd(conf, suite=SUITE, **more), backends
+
+
+@pytest.mark.parametrize("options, want", [
+    ("", {"path": "/", "httponly": ""}),
+    ("path=/app httponly=off", {"path": "/app"}),
+    ("domain=example.com samesite=Strict secure", {"path": "/", "domain": "example.com",
+                                                   "samesite": "Strict", "secure": "",
+                                                   "httponly": ""}),
+    ("samesite=None maxage=1h", {"path": "/", "samesite": "None", "secure": "",
+                                 "max-age": "3600", "httponly": ""}),
+])
+def test_attributes(lab, options, want):
+    web, _ = inserted(lab, options, n=1)
+    answer = web.get("/")
+    assert attributes(set_cookies(answer)["LB"]) == want
+    assert answer.headers["Cache-Control"] == "private"
+
+
+def test_only_when_it_has_to_be_and_nobody_else_sees_it(lab):
+    web, (one,) = inserted(lab, n=1)
+    client = lab.client(web)
+    assert "LB" in set_cookies(client.get("/"))
+    client.jar.set("other", "1")
+    assert "Set-Cookie" not in client.get("/").headers
+    assert one.stats()["last_headers"]["cookie"] == "other=1"
+
+
+def test_not_indirect(lab):
+    web, (one,) = inserted(lab, "indirect=off nocache=off", n=1)
+    client = lab.client(web)
+    assert all("LB" in set_cookies(client.get("/")) for _ in range(2))
+    assert "LB=" in one.stats()["last_headers"]["cookie"]
+    assert "Cache-Control" not in client.get("/").headers
+
+
+def test_if(lab):
+    web, _ = inserted(lab, "\"if=%{REQUEST_URI} =~ m#^/app#\"")
+    assert "Set-Cookie" not in web.get("/").headers
+    assert "LB" in set_cookies(web.get("/app"))
+
+
+@pytest.mark.parametrize("options, mine", [("", True), ("preserve", False)])
+def test_a_member_that_sets_it_itself(lab, options, mine):
+    web, (one,) = inserted(lab, options, n=1)
+    web.expect_log("LBX0312.*sets the cookie LB itself", must=True)
+    one.behave("/", "answer", headers={"Set-Cookie": ["LB=own; Path=/", "other=1"]})
+    lines = web.get("/").headers.all("Set-Cookie")
+    assert "other=1" in lines and ("LB=own; Path=/" in lines) != mine and len(lines) == 2
+
+
+def test_dates_end(lab):
+    """A value that is older than it may be is that of a new client."""
+    web, backends = inserted(lab, "plain maxidle=1h maxlife=1d")
+    now = int(web.get("/").headers["Set-Cookie"].split(";")[0].split("~")[1], 16)
+    route = web.get("/").headers["Set-Cookie"][3:].split("~")[0]
+
+    def found(issued, seen):
+        cookie = f"LB={route}~{issued:x}~{seen:x}"
+        return web.get("/", headers={"Cookie": cookie}).headers["X-Sticky"]
+
+    assert found(now, now) == "match" and found(now - 80000, now - 10) == "match"
+    assert found(now - 80000, now - 3700) == "expired", "idle for too long"
+    assert found(now - 90000, now - 10) == "expired", "alive for too long"
+    assert found(now + 90000, now + 90000) == "expired", "not from the day after tomorrow"
+    assert web.get("/", headers={"Cookie": f"LB=nobody~{now:x}~{now:x}"}
+                   ).headers["X-Sticky"] == "unknown"
+
+
+def test_a_tired_value_is_set_anew(lab):
+    web, _ = inserted(lab, "plain maxidle=1h maxlife=1d", n=1)
+    value = web.get("/").headers["Set-Cookie"].split(";")[0]
+    route, issued, seen = value[3:].split("~")
+    tired = f"LB={route}~{int(issued, 16) - 100:x}~{int(seen, 16) - 1000:x}"
+    again = web.get("/", headers={"Cookie": tired}).headers["Set-Cookie"]
+    assert int(again.split("~")[1], 16) == int(issued, 16) - 100, "its life goes on"
+    assert int(again.split(";")[0].split("~")[2], 16) >= int(seen, 16)
+    assert "Set-Cookie" not in web.get("/", headers={"Cookie": value}).headers
+
+
+def test_the_application_s_route_goes_first(lab):
+    backends = members(lab, 2)
+    conf = balancer_conf(backends, "stickysession=S", ["route=r1", "route=r2"]).replace(
+        "</Proxy>", "    LBXStickyCookie LB\n</Proxy>")
+    web = lab.httpd(conf, suite=SUITE)
+    client = lab.client(web)
+    client.jar.set("S", "x.r2")
+    assert where(client, 3) == {"b2"}
+    client.jar.set("S", "x.r1")
+    assert where(client, 3) == {"b1"}
+
+
+def test_its_name_is_the_application_s(lab):
+    web, _ = inserted(lab, params="stickysession=LB", n=1)
+    web.expect_log("LBX0315", must=True)
+    assert web.get("/").status == 200
+
+
+# -- rewritten
+
+def test_the_member_sees_its_own_value(lab):
+    web, backends = sticky(lab, "rewritten", n=2)
+    client, = users(lab, web, 1)
+    value = client.jar.get("S")
+    number, _, route = value.partition(".")
+    assert number.isdigit() and len(route) == 16
+    home = next(b for b in backends if {b.name} == where(client))
+    assert home.stats()["last_headers"]["cookie"] == f"S={number}"
+
+
+def test_with_routes_of_their_own(lab):
+    backends = members(lab, 2)
+    conf = balancer_conf(backends, "stickysession=S stickysessionsep=!", ["route=r1", "route=r2"])
+    web = lab.httpd(conf.replace("</Proxy>", "LBXStickyRewrite On\n</Proxy>"), suite=SUITE)
+    client = lab.client(web)
+    answer = client.get('/?setcookie=S="a.b"%3B%20Path=/%3B%20HttpOnly')
+    assert answer.headers["Set-Cookie"] == f'S="a.b!r{answer.backend[1]}"; Path=/; HttpOnly'
+    client.get("/")
+    by_name = {b.name: b for b in backends}
+    assert by_name[answer.backend].stats()["last_headers"]["cookie"] == 'S="a.b"'
+    gone = client.get("/?setcookie=S=x%3B%20Path=/%3B%20Max-Age=0").headers["Set-Cookie"]
+    assert gone.startswith("S=x;"), "taken back as it is"
