@@ -171,6 +171,7 @@ struct lbx_member_view {
     uint64_t error_at_us; /* 0: no failed request since the last good one */
     uint64_t retry_us;    /* how long an error lasts */
     uint64_t drain_at_us; /* when draining began; 0: it does not drain */
+    uint64_t drain_us;    /* how long its sessions are kept then; 0: as long as they last */
     uint32_t retries;
     uint32_t in_flight;
     uint64_t elected;

@@ -191,6 +191,7 @@ static void commit(const struct ask *a, const struct draft *d)
     if (d->m) {
         lbx_member_vals_read(d->m->rec, &before.vals.member);
         lbx_member_vals_write(d->m->rec, &d->vals.member);
+        core_store_note_drain(d->m->rec, d->vals.member.admin);
     } else {
         lbx_set_vals_read(d->set->rec, &before.vals.set);
         lbx_set_vals_write(d->set->rec, &d->vals.set);

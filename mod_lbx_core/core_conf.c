@@ -15,6 +15,7 @@
 
 #include "apr_strings.h"
 
+#include "core_param.h"
 #include "core_told.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -176,6 +177,7 @@ static apr_table_t *params_of(apr_pool_t *p, const struct core_member *m, server
 static void read_member_conf(struct core_member *m, server_rec *main, const proxy_worker_shared *s)
 {
     const char *maxconn = apr_table_get(m->params, "maxconn");
+    const char *drain = apr_table_get(m->params, "draintimeout");
     int weight = core_told_weight(m->set->server, m->set->name, m->name);
 
     apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
@@ -187,6 +189,7 @@ static void read_member_conf(struct core_member *m, server_rec *main, const prox
     weight = weight < 0 ? core_told_weight(main, m->set->name, m->name) : weight;
     m->conf.weight = (uint32_t)(weight > 0 ? weight : s->lbfactor);
     m->conf.lbset = (uint32_t)s->lbset;
+    m->drain_us = drain ? core_param_drain(drain) : 0;
     m->conf.maxconn = maxconn ? (uint32_t)apr_atoi64(maxconn) : 0;
     m->conf.admin = s->status & LBX_ADMIN_ALL;
     apr_cpystrn(m->conf.route, s->route, sizeof(m->conf.route));

@@ -40,6 +40,7 @@ struct core_member {
     struct lbx_seg_member *rec;
 
     uint64_t retry_us;
+    uint64_t drain_us;           /* draintimeout= */
     struct lbx_member_vals conf; /* as the file has it */
     const apr_table_t *params;   /* key=value that mod_proxy does not know */
     uint32_t health;             /* with which a new member begins (status=+C) */

@@ -287,21 +287,56 @@ const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args)
 /* ------------------------------------------------------------------ */
 /* Parameters of members that mod_proxy does not know                   */
 
-/* Core's own: maxconn=. */
-static int own_param(const struct lbx_param *param, apr_pool_t *p, const char **error)
+static int maxconn(const char *value)
 {
     char *end;
-    apr_int64_t n;
+    apr_int64_t n = apr_strtoi64(value, &end, 10);
 
-    if (ap_cstr_casecmp(param->key, "maxconn")) {
-        return DECLINED;
+    return end != value && !*end && n >= 0 && n <= LBX_MAXCONN_MAX;
+}
+
+enum { DRAIN_MAX = 86400 }; /* seconds */
+
+uint64_t core_param_drain(const char *value)
+{
+    apr_interval_time_t time;
+
+    return apr_isdigit(*value) && ap_timeout_parameter_parse(value, &time, "s") == APR_SUCCESS
+                   && time > 0 && time <= apr_time_from_sec(DRAIN_MAX)
+               ? (uint64_t)time
+               : 0;
+}
+
+static int draintimeout(const char *value)
+{
+    return core_param_drain(value) != 0;
+}
+
+/* Core's own. */
+static const struct {
+    const char *key;
+    int (*good)(const char *value);
+    const char *allowed;
+} own_params[] = {
+    {"maxconn", maxconn, "a whole number from 0 (no limit) to 1000000"},
+    {"draintimeout", draintimeout, "a time from 1ms to 24h, as 300 or 5min"},
+};
+
+LBX_STATIC(LBX_MAXCONN_MAX == 1000000, "the text names it");
+
+static int own_param(const struct lbx_param *param, apr_pool_t *p, const char **error)
+{
+    for (unsigned i = 0; i < sizeof(own_params) / sizeof(own_params[0]); i++) {
+        if (ap_cstr_casecmp(param->key, own_params[i].key)) {
+            continue;
+        }
+        if (!own_params[i].good(param->value)) {
+            *error = apr_psprintf(p, "%s=%s: must be %s", param->key, param->value,
+                                  own_params[i].allowed);
+        }
+        return DONE;
     }
-    n = apr_strtoi64(param->value, &end, 10);
-    if (end == param->value || *end || n < 0 || n > LBX_MAXCONN_MAX) {
-        *error = apr_psprintf(p, "maxconn=%s: must be a whole number from 0 (no limit) to %d",
-                              param->value, LBX_MAXCONN_MAX);
-    }
-    return DONE;
+    return DECLINED;
 }
 
 const char *core_param_check(apr_pool_t *p, server_rec *s, const struct lbx_param *param)

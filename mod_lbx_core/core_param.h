@@ -35,6 +35,9 @@ const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args);
         AP_INIT_RAW_ARGS("<Proxy", core_param_values, (void *)1, RSRC_CONF,                        \
                          "Container for what is said about a URL")
 
+/* draintimeout= in microseconds, as it was accepted; 0: not one. */
+uint64_t core_param_drain(const char *value);
+
 /* Is the parameter one that core or a sibling knows, with a value that it takes?
  * NULL, or what is wrong with it.  Any process. */
 const char *core_param_check(apr_pool_t *p, server_rec *s, const struct lbx_param *param);

@@ -284,6 +284,7 @@ static const char *apply(const struct lbx_intent *i)
         no = put_in_force(i, lbx_field_find(lbx_member_fields, lbx_member_fields_n, i->field),
                           &m->rec->conf, &v);
         lbx_member_vals_write(m->rec, &v);
+        core_store_note_drain(m->rec, v.admin);
     } else {
         struct lbx_set_vals v;
 

@@ -64,10 +64,22 @@ void core_store_view(const struct core_member *m, struct lbx_member_view *out)
 {
     lbx_store_view(&kept->store, m->ref, m->rec, out);
     out->retry_us = m->retry_us;
+    out->drain_us = m->drain_us;
     out->panic = atomic_load_explicit(&m->set->rec->panic, memory_order_relaxed);
     if (!lbx_store_member(&kept->store, m->ref)) {
         out->retired = CORE_GONE;
         out->run = out->conf = (struct lbx_member_vals){.weight = LBX_WEIGHT_ONE};
+    }
+}
+
+void core_store_note_drain(struct lbx_seg_member *rec, uint32_t admin)
+{
+    uint64_t never = 0;
+
+    if (!(admin & LBX_ADMIN_DRAIN)) {
+        atomic_store(&rec->drain_at_us, 0);
+    } else {
+        atomic_compare_exchange_strong(&rec->drain_at_us, &never, (uint64_t)apr_time_now());
     }
 }
 
@@ -254,6 +266,7 @@ static void merge_member(server_rec *s, const struct core_member *m)
         log_merge(s, m->set, m->name, &lbx_member_fields[i], done[i], &before, &m->conf, &run);
     }
     lbx_member_vals_write(m->rec, &run);
+    core_store_note_drain(m->rec, run.admin);
     m->rec->conf = m->conf;
     move_if(m->set->rec, done, lbx_member_fields_n);
 }

@@ -30,6 +30,9 @@ void core_store_boot_child_gone(server_rec *s, pid_t pid);
 /* Look for children that went unnoticed.  Parent, now and then. */
 void core_store_boot_sweep(server_rec *s);
 
+/* The member's admin bits are now <admin>: since when does it drain?  Admin mutex held. */
+void core_store_note_drain(struct lbx_seg_member *rec, uint32_t admin);
+
 /* A member by value; one whose record belongs to somebody else by now is
  * CORE_GONE in view.retired and has no route.  Any process. */
 enum { CORE_GONE = 2 };

@@ -31,6 +31,12 @@ static int was_tried(const struct lbx_ask *ask, uint32_t index)
     return ask->tried && ask->tried[index / 32] >> (index % 32) & 1;
 }
 
+/* Have its sessions had their time? */
+static int drained(const struct lbx_member_view *v, uint64_t now_us)
+{
+    return v->drain_us && v->drain_at_us && now_us > v->drain_at_us + v->drain_us;
+}
+
 enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
                              const struct lbx_ask *ask)
 {
@@ -57,7 +63,7 @@ enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
     if (v->error_at_us && !v->panic && !lbx_error_over(v, ask->now_us)) {
         return LBX_IN_ERROR;
     }
-    if (v->run.admin & LBX_ADMIN_DRAIN && !ask->sticky) {
+    if (v->run.admin & LBX_ADMIN_DRAIN && (!ask->sticky || drained(v, ask->now_us))) {
         return LBX_IN_DRAIN;
     }
     if (was_tried(ask, index)) {

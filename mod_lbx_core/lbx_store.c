@@ -304,6 +304,7 @@ void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct
     out->panic = 0;
     out->error_at_us = m->error_at_us;
     out->drain_at_us = m->drain_at_us;
+    out->drain_us = 0;
     out->retry_us = 0;
     out->retries = m->retries;
     out->in_flight = lbx_store_in_flight(st, ref.slot);

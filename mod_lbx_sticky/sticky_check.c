@@ -27,13 +27,16 @@ static void check_routes(apr_pool_t *p, server_rec *s, const proxy_balancer *b)
             continue;
         }
         with = with ? with : name;
+        if (w->s->status & PROXY_WORKER_HOT_STANDBY) {
+            continue; /* may stand in for its namesake */
+        }
         other = apr_hash_get(seen, w->s->route, APR_HASH_KEY_STRING);
-        if (other && !(w->s->status & PROXY_WORKER_HOT_STANDBY)) {
+        if (other) {
             ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
                          LBXNO(0310) "%s: %s and %s have the same route=%s: sessions of the one go "
                                      "to the other",
                          b->s->name, other, name, w->s->route);
-        } else if (!other) {
+        } else {
             apr_hash_set(seen, w->s->route, APR_HASH_KEY_STRING, name);
         }
     }

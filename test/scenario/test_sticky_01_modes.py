@@ -10,7 +10,8 @@ import collections
 
 import pytest
 
-from core_help import balancer_conf, members, who
+from core_help import balancer_conf, change, members, who
+from lab import eventually
 from sticky_help import DOWN, MODES, SUITE, conf_of, sticky, users, where
 
 
@@ -80,3 +81,27 @@ def test_after_a_full_restart(lab, mode):
     web.start()
     for client, home in at.items():
         assert where(client, 2) == {home}
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_draining_member_keeps_its_users_until_draintimeout(lab, mode):
+    web, backends = sticky(lab, mode, n=2, per_member="draintimeout=700ms")
+    at = users(lab, web, 4)
+    if mode == "route":
+        for b in backends:
+            b.behave("/", "answer", headers={"Set-Cookie": f"S=n.r{b.name[1:]}; Path=/"})
+    change(web, backends[0], "drain", "on")
+    ours = [client for client, home in at.items() if home == "b1"]
+    assert who(web, 3) == ["b2"] * 3, "nobody new"
+    eventually(lambda: where(ours[0]) == {"b2"}, what="then they move")
+    assert all(where(client, 2) == {"b2"} for client in ours)
+    change(web, backends[0], "drain", "off")
+    assert all(where(client, 2) == {"b2"} for client in ours), "and stay there"
+
+
+def test_a_draining_member_keeps_its_users(lab):
+    web, backends = sticky(lab, "companion", n=2)
+    at = users(lab, web, 4)
+    change(web, backends[0], "drain", "on")
+    for client, home in at.items():
+        assert where(client, 3) == {home}

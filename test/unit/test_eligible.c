@@ -25,7 +25,9 @@ static enum lbx_inelig first_reason(const struct lbx_member_view *v, const struc
         {(v->health & 0x400) != 0, LBX_IN_HCFAILED},
         {v->error_at_us && !(v->run.admin & 0x002) && ask->now_us <= v->error_at_us + v->retry_us,
          LBX_IN_ERROR},
-        {(v->run.admin & 0x004) && !ask->sticky, LBX_IN_DRAIN},
+        {(v->run.admin & 0x004)
+             && (!ask->sticky || (v->drain_us && ask->now_us > v->drain_at_us + v->drain_us)),
+         LBX_IN_DRAIN},
         {tried, LBX_IN_TRIED},
         {ask->count && v->run.maxconn && v->in_flight >= v->run.maxconn, LBX_IN_FULL},
     };
@@ -64,6 +66,8 @@ START_TEST(every_cell)
             v.retired = i >> 1 & 1;
             v.health = i >> 2 & 1 ? LBX_HEALTH_FAILED : 0;
             v.error_at_us = index == 5 ? AT : 0;
+            v.drain_at_us = AT;
+            v.drain_us = tried_case ? RETRY : 0;
             if (tried_case) {
                 ask.tried = tried;
                 tried[index / 32] |= tried_case == 2 ? 1u << index % 32 : 0;
