@@ -169,11 +169,11 @@ clean() {
     git -C "$TOP" ls-files -z --cached --others --exclude-standard |
         tar -C "$TOP" --null -T - -cf - | tar -C "$ROOT/src" -xf -
     echo "== make demo"
-    in_root make -C /src demo DEMO_SECONDS=3 2>&1 | tee "$WHERE/demo.log" | tail -n 25
+    in_root make --no-print-directory -C /src demo DEMO_SECONDS=3 2>&1 | tee "$WHERE/demo.log" | tail -n 25
     grep -q 'backend-3 ' "$WHERE/demo.log" || bad "make demo"
     ok "make demo"
     echo "== make check ${T:+T=$T}"
-    in_root make -C /src check ${T:+"T=$T"} 2>&1 | tee "$WHERE/check.log" | tail -n 25
+    in_root make --no-print-directory -C /src check ${T:+"T=$T"} 2>&1 | tee "$WHERE/check.log" | tail -n 25
     tail -n 1 "$WHERE/check.log" | grep -Eq '^[1-9][0-9]* passed, 0 failed' || bad "make check"
     ok "make check"
 }

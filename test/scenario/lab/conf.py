@@ -37,7 +37,7 @@ OWN_NOISE = {
 LOG_FORMATS = r'''
 ErrorLogFormat "[%{cu}t] [%-m:%l] [pid %P:tid %T] %7F: %E: [client\ %a] %M"
 LogFormat "%{%Y-%m-%dT%H:%M:%S}t.%{usec_frac}t status=%>s us=%D pid=%P conn=%X \
-worker=%{BALANCER_WORKER_NAME}e backend=%{X-Backend}o id=%{X-Request-Id}i bytes=%B req=\"%r\"" lab
+peer=%{remote}p worker=%{BALANCER_WORKER_NAME}e backend=%{X-Backend}o id=%{X-Request-Id}i bytes=%B req=\"%r\"" lab
 SetEnvIf Request_URI "^/-(up|lab)" lab_internal
 '''
 
