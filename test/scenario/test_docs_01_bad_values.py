@@ -86,6 +86,9 @@ def refused(web, line, in_section):
     """None, or what is wrong with the answer."""
     web.rewrite(f'<Proxy "balancer://app">\n{line}\n</Proxy>' if in_section else line)
     status, said = web.configtest()
+    if "not allowed here" in said:
+        web.rewrite(f'<Location "/there">\n{line}\n</Location>')
+        status, said = web.configtest()
     flat = " ".join(said.split())
     name = re.split(r"[\s]", line)[0]
     value = line.rsplit("=", 1)[-1] if "=" in line else line.split()[-1]

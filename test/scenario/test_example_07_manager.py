@@ -27,6 +27,12 @@ def test_manager(lab):
                             {"Content-Type": "application/json"})
     assert answer.status == 200, answer
     assert set(who(web, 4, "/managed/")) == {"two"}
+    # the one for looking
+    seen = web.get("/balancers/-/api/v1/balancers/managed").json()["balancer"]
+    assert seen["members"][0]["state"] == "draining"
+    answer = client.request("PATCH", path.replace("/balancer-manager", "/balancers"),
+                            json.dumps({"drain": False}), {"Content-Type": "application/json"})
+    assert answer.status == 403, answer
     # the figures can be read there, and nothing can be changed
     metrics = web.get("/metrics")
     assert metrics.status == 200 and "lbx_member_in_flight" in metrics.text
