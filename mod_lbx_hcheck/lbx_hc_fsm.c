@@ -27,7 +27,7 @@ static const uint8_t table[LBX_HC_STATE_N][LBX_HC_EVENT_N] = {
     /*                   OK    FAIL  EJECT NOBOD RECOV PROBE PFAIL PASS  CDOWN RAMPD NEWCO RESET */
     [LBX_HC_UP]      = { ref_, SUSP, EJEC, FORC, ref_, ref_, ref_, ref_, DOWN, ref_, SLOW, ref_ },
     [LBX_HC_SUSPECT] = { UP,   ref_, EJEC, FORC, ref_, ref_, ref_, ref_, DOWN, ref_, SLOW, UP   },
-    [LBX_HC_EJECTED] = { ref_, ref_, ref_, FORC, FORC, PROB, imp_, SLOW, DOWN, ref_, ref_, UP   },
+    [LBX_HC_EJECTED] = { ref_, ref_, ref_, FORC, FORC, PROB, ref_, SLOW, DOWN, ref_, ref_, UP   },
     [LBX_HC_PROBING] = { ref_, ref_, ref_, FORC, FORC, imp_, EJEC, SLOW, DOWN, ref_, ref_, UP   },
     [LBX_HC_SLOW]    = { ref_, ref_, EJEC, FORC, ref_, ref_, ref_, ref_, DOWN, UP,   ref_, UP   },
     [LBX_HC_DOWN]    = { ref_, ref_, ref_, ref_, ref_, imp_, ref_, SLOW, ref_, ref_, ref_, UP   },

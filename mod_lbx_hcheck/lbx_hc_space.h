@@ -96,8 +96,10 @@ struct lbx_hc_member {
 
 /* A balancer; 256 bytes. */
 struct lbx_hc_set {
+    /* The parent at a (re)start. */
+    _Atomic uint32_t known; /* LBX_HC_SPACE_VERSION: was met, with its members */
+
     /* The process that checks alone. */
-    _Atomic uint32_t known;
     _Atomic uint32_t panic;      /* verdicts are ignored now */
     _Atomic uint64_t panic_us;   /* since when */
     _Atomic uint64_t outlier_us; /* when the interval began */

@@ -37,6 +37,7 @@ TCase *case_hc_eject(void);
 TCase *case_hc_retry(void);
 TCase *case_slowstart(void);
 TCase *case_outlier(void);
+TCase *case_hc_day(void);
 TCase *case_apipath(void);
 TCase *case_json(void);
 TCase *case_prom(void);

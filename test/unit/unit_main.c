@@ -61,6 +61,7 @@ static const struct {
     {"hcheck", "hc_retry", case_hc_retry},
     {"hcheck", "slowstart", case_slowstart},
     {"hcheck", "outlier", case_outlier},
+    {"hcheck", "hc_day", case_hc_day},
     {"manager", "apipath", case_apipath},
     {"manager", "json", case_json},
     {"manager", "prom", case_prom},
