@@ -144,6 +144,13 @@ static int is_new(struct round *round, const struct hc_who *who)
     return 1;
 }
 
+/* Core has it out, by the stock's rule (before this module was loaded) or by ours. */
+static int keeps_out(const struct lbx_member_view *v, uint64_t now_us)
+{
+    return v->error_at_us && !(v->run.admin & LBX_ADMIN_IGNORE_ERRORS)
+           && (v->held || now_us < v->error_at_us + v->retry_us);
+}
+
 /* Core's words say what happened to requests; ours follow.  They differ when a
  * process was killed, when members were let in by force, or when they began with an
  * error or a failed check by the file. */
@@ -157,7 +164,7 @@ static void reconcile(const struct round *round, const struct hc_who *who,
         hc_state_step(who, LBX_HC_CHECK_DOWN, LBX_HC_C_INITIAL, 0, "", round->now_us);
     } else if (state == LBX_HC_DOWN && !(v->health & LBX_HEALTH_FAILED) && is_old) {
         hc_state_again(who, round->now_us);
-    } else if (v->error_at_us && v->held && !lbx_hc_is_out(state)
+    } else if (keeps_out(v, round->now_us) && !lbx_hc_is_out(state)
                && round->now_us > v->error_at_us + GRACE_US) {
         hc_state_step(who, LBX_HC_EJECT, LBX_HC_C_OTHER, 0, "", round->now_us);
     } else if (!v->error_at_us && is_old && (state == LBX_HC_EJECTED || state == LBX_HC_PROBING)) {

@@ -50,6 +50,11 @@ def test_hcheck_20_comes_back_by_itself(lab):
     assert set(who(web, 4)) == {"b1", "b2"}
     assert len(web.log_lines(OUT)) == 1 and len(web.log_lines(BACK)) == 1
     assert "was probing" in web.log_lines(BACK)[0]
+    events = [e for e in web.lab_state("/-lab/events")["events"] if e["who"] == "health"]
+    assert [e["kind"] for e in events] == ["ejected", "up"], events
+    assert all(e["balancer"] == "balancer://mycluster" and str(one.port) in e["member"]
+               for e in events), events
+    assert "no connection" in events[0]["text"]
 
 
 def test_hcheck_20_schedule_of_probes(lab):
@@ -204,3 +209,23 @@ def test_hcheck_20_new_member_starts_slowly(lab):
     eventually(lambda: ramp(web, three) < FULL, 10, "b3 starts slowly")
     assert ramp(web, one) == ramp(web, two) == FULL
     assert who(web, 21).count("b3") <= 3
+
+
+def test_hcheck_20_taken_over_from_the_stock_rule(lab):
+    """A reload that loads the checker: a member that core has in error is probed from now on.  One
+    that unloads it: time lets the member in again."""
+    one, two = members(lab, 2)
+    web = lab.httpd(balancer_conf((one, two)), suite=("core",))
+    web.expect_log("LBX0182|AH00957|AH01114|AH00959")
+    one.refuse()
+    who(web, 4)
+    web.graceful(suite=("core", "hcheck"))
+    web.await_log(OUT)
+    one.accept_again()
+    eventually(lambda: not is_out(web, one), 15, "b1 is back")
+    one.refuse()
+    who(web, 4)
+    assert is_out(web, one)
+    web.graceful(balancer_conf((one, two), per_member="retry=1"), suite=("core",))
+    one.accept_again()
+    eventually(lambda: "b1" in who(web, 2), 15, "b1 is back")
