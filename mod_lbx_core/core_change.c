@@ -13,6 +13,7 @@
 #include "apr_strings.h"
 
 #include "core_events.h"
+#include "core_members.h"
 #include "core_persist.h"
 #include "core_store.h"
 #include "lbx_vals.h"
@@ -139,6 +140,14 @@ static enum lbx_rc check_alone(const struct ask *a, unsigned i)
     return LBX_OK;
 }
 
+static int is_live(const struct core_set *set, const struct core_member *m)
+{
+    const struct lbx_seg_set *s = lbx_store_set(core_store(), set->ref);
+    const struct lbx_seg_member *r = m ? lbx_store_member(core_store(), m->ref) : NULL;
+
+    return s && s->life == LBX_LIVE && (!m || (r && r->life == LBX_LIVE));
+}
+
 static enum lbx_rc draft_change(const struct ask *a, apr_array_header_t *drafts, unsigned i)
 {
     const struct lbx_change *c = &a->change[i];
@@ -159,8 +168,8 @@ static enum lbx_rc draft_change(const struct ask *a, apr_array_header_t *drafts,
                                  core_change_shown(a->p, c->member), c->balancer);
         return LBX_ENOTFOUND;
     }
-    /* this process may be older than the configuration */
-    if (!lbx_store_set(core_store(), set->ref) || (m && !lbx_store_member(core_store(), m->ref))) {
+    /* this process may be older than the configuration, or somebody was faster */
+    if (!is_live(set, m)) {
         *a->error = apr_psprintf(a->p, "%s: no longer configured", m ? c->member : c->balancer);
         return LBX_ESTALE;
     }
@@ -256,13 +265,29 @@ static enum lbx_rc apply_locked(const struct ask *a)
     return LBX_OK;
 }
 
+/* Of members that were added a moment ago in another process. */
+static void know_members(const struct ask *a)
+{
+    for (unsigned i = 0; i < a->n; i++) {
+        if (!i || strcmp(a->change[i].balancer, a->change[i - 1].balancer) != 0) {
+            struct core_set *set = core_conf_find_set(a->s, a->change[i].balancer);
+
+            if (set) {
+                core_members_req_sync(set);
+            }
+        }
+    }
+}
+
 static enum lbx_rc lbx_apply_if(apr_pool_t *p, server_rec *s, uint64_t revision,
                                 const struct lbx_change *change, unsigned n, int dry_run,
                                 const char **error)
 {
     struct ask a = {p, s, revision, change, n, dry_run, error};
-    enum lbx_rc rc = lbx_store_lock(core_store());
+    enum lbx_rc rc;
 
+    know_members(&a);
+    rc = lbx_store_lock(core_store());
     if (rc) {
         *error = "the admin mutex cannot be taken";
         return rc;

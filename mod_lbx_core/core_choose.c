@@ -47,7 +47,7 @@ static struct core_member *serving(const struct core_ask *ask, const struct core
                                    const char *route)
 {
     for (int standby = 0; standby <= 1; standby++) {
-        for (uint32_t i = 0; i < ask->set->n; i++) {
+        for (uint32_t i = 0; i < cr->r->members; i++) {
             const struct lbx_member_vals *v = &cr->member_vals[i];
 
             if (standby_of(v) == standby && !strcmp(v->route, route)
@@ -65,7 +65,7 @@ static struct core_member *serving(const struct core_ask *ask, const struct core
 static struct core_member *by_route(const struct core_ask *ask, const struct core_roster *cr,
                                     const char *route)
 {
-    uint32_t n = ask->set->n, known = 1;
+    uint32_t n = cr->r->members, known = 1;
     const char **routes = apr_palloc(ask->r->pool, (n + 1) * sizeof(*routes));
     char *followed = apr_pcalloc(ask->r->pool, n);
 
@@ -88,9 +88,9 @@ static struct core_member *by_route(const struct core_ask *ask, const struct cor
     return NULL;
 }
 
-static int has_route(const struct core_set *set, const struct core_roster *cr, const char *route)
+static int has_route(const struct core_roster *cr, const char *route)
 {
-    for (uint32_t i = 0; i < set->n; i++) {
+    for (uint32_t i = 0; i < cr->r->members; i++) {
         if (*cr->member_vals[i].route && !strcmp(cr->member_vals[i].route, route)) {
             return 1;
         }
@@ -107,7 +107,7 @@ static int known_route(const struct lbx_hint_ask *ask, const char *route)
 {
     const struct knowledge *k = ask->baton;
 
-    return has_route(k->set, k->cr, route);
+    return has_route(k->cr, route);
 }
 
 static const char *member_name(const struct lbx_hint_ask *ask, uint32_t i)
@@ -137,7 +137,7 @@ static void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
         .separator = ask->set->separator,
         .semicolon = ask->set->semicolon,
         .known_route = known_route,
-        .n = ask->set->n,
+        .n = cr->r->members,
         .member_name = member_name,
         .member_route = member_route,
         .baton = &k,
@@ -206,7 +206,7 @@ static struct core_member *by_hint(struct core_ask *ask, const struct core_roste
     struct core_member *m = NULL;
 
     *known = *own = 0;
-    if (hint->has_member && hint->member < ask->set->n) {
+    if (hint->has_member && hint->member < cr->r->members) {
         const struct lbx_member_vals *v = &cr->member_vals[hint->member];
 
         m = &ask->set->member[hint->member];
@@ -218,7 +218,7 @@ static struct core_member *by_hint(struct core_ask *ask, const struct core_roste
         return *v->redirect ? by_route(ask, cr, v->redirect) : NULL;
     }
     if (hint->route && *hint->route) {
-        *known = has_route(ask->set, cr, hint->route);
+        *known = has_route(cr, hint->route);
         m = by_route(ask, cr, hint->route);
         *own = m && !strcmp(cr->member_vals[m->index].route, hint->route);
     }
@@ -263,7 +263,7 @@ static enum got choose_by_session(struct core_ask *ask, const struct core_roster
 /* A set of members of its own, that begins as <from>. */
 static uint32_t *bits_of(const struct core_ask *ask, const uint32_t *from)
 {
-    apr_size_t size = (ask->set->n / 32 + 1) * sizeof(uint32_t);
+    apr_size_t size = (ask->set->room / 32 + 1) * sizeof(uint32_t);
 
     return from ? apr_pmemdup(ask->r->pool, from, size) : apr_pcalloc(ask->r->pool, size);
 }
@@ -283,7 +283,7 @@ static const uint32_t *mask_of(struct core_ask *ask, const struct lbx_ahead *ahe
         return ask->tried;
     }
     mask = bits_of(ask, ask->tried);
-    for (uint32_t i = 0; i < ask->set->n; i++) {
+    for (uint32_t i = 0; i < ask->set->n; i++) { /* at most set->room */
         if (lbx_ahead_wants(ahead, ask->set->member[i].ref.slot)) {
             set_bit(mask, i);
         }
@@ -334,12 +334,12 @@ static int pick_without(struct core_ask *ask, const struct core_roster *cr, cons
     struct lbx_roster *r;
     int got;
 
-    for (uint32_t i = 0; i < ask->set->n; i++) {
+    for (uint32_t i = 0; i < cr->r->members; i++) {
         if (is_full(cr, &ask->set->member[i])) {
             set_bit(without, i);
         }
     }
-    r = core_roster_req_without(ask->set, without, now_us());
+    r = core_roster_req_without(ask->set, cr, without, now_us());
     got = r && pick_from(ask, cr, r, mask, out);
     free(r);
     return got;
@@ -363,19 +363,19 @@ static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
         }
         full = was_full(ask, cr->r);
         ask->full |= full;
-        return (ask->tried || (full && cr->r->n < ask->set->n)) && pick_without(ask, cr, mask, out);
+        return (ask->tried || (full && cr->r->n < cr->live)) && pick_without(ask, cr, mask, out);
     }
     m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
-    return m && !lbx_ahead_wants(ahead, m->ref.slot)
+    return m && m->index < cr->r->members && !lbx_ahead_wants(ahead, m->ref.slot)
            && take_elected(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
 }
 
-static unsigned attempts_allowed(const struct core_set *set, const struct lbx_set_vals *v)
+static unsigned attempts_allowed(const struct core_roster *cr)
 {
-    if (v->maxattempts >= 0) {
-        return (unsigned)v->maxattempts;
+    if (cr->vals.maxattempts >= 0) {
+        return (unsigned)cr->vals.maxattempts;
     }
-    return set->n > 1 ? set->n - 1 : 1;
+    return cr->live > 1 ? cr->live - 1 : 1;
 }
 
 /* Choose from one roster. */
@@ -392,7 +392,7 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     out->pinned = 0;
     lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
     out->sticky = *cr->vals.sticky != '\0';
-    out->more = attempts_allowed(ask->set, &cr->vals);
+    out->more = attempts_allowed(cr);
     out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
     switch (choose_by_session(ask, cr, &ahead, out)) {
     case CHOSEN:
@@ -636,8 +636,8 @@ int core_choose_req_failed(const struct core_choice *c, uint64_t now)
     uint64_t before = atomic_load(error);
 
     atomic_fetch_add(&c->m->rec->failures, 1);
-    if (c->admin & LBX_ADMIN_IGNORE_ERRORS) {
-        return 0;
+    if (c->admin & LBX_ADMIN_IGNORE_ERRORS || !lbx_store_member(core_store(), c->m->ref)) {
+        return 0; /* removed meanwhile: the record may be another member's */
     }
     while (before < now && !atomic_compare_exchange_weak(error, &before, now)) {
     }
@@ -664,7 +664,7 @@ void core_choose_req_tried(struct core_ask *ask, const struct core_choice *c)
     uint32_t bit = 1u << (c->m->index % 32);
 
     if (!ask->been) {
-        apr_size_t size = (ask->set->n / 32 + 1) * sizeof(uint32_t);
+        apr_size_t size = (ask->set->room / 32 + 1) * sizeof(uint32_t);
 
         ask->been = apr_pcalloc(ask->r->pool, size);
         ask->tried = apr_pcalloc(ask->r->pool, size);

@@ -13,6 +13,8 @@
  */
 #include "core_conf.h"
 
+#include <stdlib.h>
+
 #include "apr_strings.h"
 
 #include "core_param.h"
@@ -22,6 +24,10 @@ APLOG_USE_MODULE(lbx_core);
 
 /* LBXQueue max=N without any time. */
 enum { QUEUE_US = 5000000 };
+
+/* Members that may be added to a balancer from one (re)start to the next, besides
+ * growth=. */
+enum { CORE_SPARE = 1000 };
 
 /* Rebuilt at every (re)start before children are forked: nothing survives here. */
 static struct core_gen *current_gen;
@@ -164,29 +170,27 @@ static void read_set_conf(apr_pool_t *p, struct core_set *set, const proxy_balan
 }
 
 /* What the main server says of the member, and what the virtual host says over it. */
-static apr_table_t *params_of(apr_pool_t *p, const struct core_member *m, server_rec *main)
+static apr_table_t *params_of(apr_pool_t *p, const struct core_set *set, const char *member,
+                              server_rec *main)
 {
-    apr_table_t *theirs = core_told_params(p, main, m->set->name, m->name);
-    apr_table_t *own = core_told_params(p, m->set->server, m->set->name, m->name);
+    apr_table_t *theirs = core_told_params(p, main, set->name, member);
+    apr_table_t *own = core_told_params(p, set->server, set->name, member);
     apr_table_t *both = apr_table_copy(p, theirs);
 
     apr_table_overlap(both, own, APR_OVERLAP_TABLES_SET);
     return both;
 }
 
-static void read_member_conf(struct core_member *m, server_rec *main, const proxy_worker_shared *s)
+void core_conf_read_member(struct core_member *m, int weight, const proxy_worker_shared *s)
 {
     const char *maxconn = apr_table_get(m->params, "maxconn");
     const char *drain = apr_table_get(m->params, "draintimeout");
-    int weight = core_told_weight(m->set->server, m->set->name, m->name);
-
     apr_time_t retry = s->retry_set ? s->retry : apr_time_from_sec(PROXY_WORKER_DEFAULT_RETRY);
 
     m->retry_us = (uint64_t)retry;
     m->health = s->status & LBX_HEALTH_FAILED;
     m->in_error = s->status & PROXY_WORKER_IN_ERROR;
     m->shown = s->status & (PROXY_WORKER_GENERIC | PROXY_WORKER_FREE);
-    weight = weight < 0 ? core_told_weight(main, m->set->name, m->name) : weight;
     m->conf.weight = (uint32_t)(weight > 0 ? weight : s->lbfactor);
     m->conf.lbset = (uint32_t)s->lbset;
     m->drain_us = drain ? core_param_drain(drain) : 0;
@@ -218,22 +222,48 @@ static proxy_worker *make_transport(apr_pool_t *p, const proxy_worker *w, proxy_
     return t;
 }
 
+struct core_member *core_conf_place(apr_pool_t *p, struct core_set *set, proxy_worker *pub,
+                                    const apr_table_t *params, int weight)
+{
+    struct core_member *m = &set->member[set->n];
+
+    m->set = set;
+    m->index = set->n;
+    m->pub = pub;
+    m->name = ap_proxy_worker_name(p, pub);
+    m->transport = make_transport(p, pub, set->balancer);
+    m->params = params;
+    core_conf_read_member(m, weight, pub->s);
+    return m;
+}
+
+static apr_status_t free_members(void *baton)
+{
+    free(baton);
+    return APR_SUCCESS;
+}
+
+/* Room for those in the file and for others: memory that nobody has written to
+ * costs nothing. */
 static void make_members(apr_pool_t *p, struct core_set *set, server_rec *main)
 {
     proxy_balancer *b = set->balancer;
+    const apr_array_header_t *workers = b->workers;
 
-    set->n = (uint32_t)b->workers->nelts;
-    set->member = apr_pcalloc(p, (set->n ? set->n : 1) * sizeof(*set->member));
-    for (uint32_t i = 0; i < set->n; i++) {
-        struct core_member *m = &set->member[i];
+    set->room = (uint32_t)workers->nelts + set->growth + CORE_SPARE;
+    set->member = ap_calloc(set->room, sizeof(*set->member));
+    apr_pool_cleanup_register(p, set->member, free_members, apr_pool_cleanup_null);
+    /* never to be moved: others look through it while we add */
+    b->workers = apr_array_make(p, (int)set->room, sizeof(proxy_worker *));
+    apr_array_cat(b->workers, workers);
+    for (int i = 0; i < workers->nelts; i++) {
+        proxy_worker *pub = APR_ARRAY_IDX(workers, i, proxy_worker *);
+        const char *name = ap_proxy_worker_name(p, pub);
+        int weight = core_told_weight(set->server, set->name, name);
 
-        m->set = set;
-        m->index = i;
-        m->pub = APR_ARRAY_IDX(b->workers, i, proxy_worker *);
-        m->name = ap_proxy_worker_name(p, m->pub);
-        m->transport = make_transport(p, m->pub, b);
-        m->params = params_of(p, m, main);
-        read_member_conf(m, main, m->pub->s);
+        weight = weight < 0 ? core_told_weight(main, set->name, name) : weight;
+        core_conf_place(p, set, pub, params_of(p, set, name, main), weight);
+        set->n++;
     }
 }
 
@@ -395,6 +425,26 @@ struct core_gen *core_conf_boot_build(apr_pool_t *p, server_rec *main)
     return gen;
 }
 
+server_rec *core_conf_scratch(apr_pool_t *p, server_rec *s)
+{
+    server_rec *scratch = apr_pmemdup(p, s, sizeof(*s));
+    proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
+
+    /* the only way to get a vector of the right length */
+    scratch->module_config = ap_create_request_config(p);
+    for (module *m = ap_top_module; m; m = m->next) {
+        ap_set_module_config(scratch->module_config, m, ap_get_module_config(s->module_config, m));
+    }
+    conf = apr_pmemdup(p, conf, sizeof(*conf));
+    conf->pool = p;
+    conf->balancers = apr_array_make(p, 1, sizeof(proxy_balancer));
+    conf->workers = apr_array_make(p, 1, sizeof(proxy_worker));
+    ap_set_module_config(scratch->module_config, &proxy_module, conf);
+    ap_set_module_config(scratch->module_config, &lbx_core_module,
+                         core_conf_create_server(p, scratch));
+    return scratch;
+}
+
 int core_conf_server_uses(const struct core_set *set, server_rec *s)
 {
     proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
@@ -419,11 +469,12 @@ struct core_set *core_conf_find_set(server_rec *s, const char *name)
     return NULL;
 }
 
+/* The last of that name: an earlier one was removed. */
 struct core_member *core_conf_find_member(const struct core_set *set, const char *name)
 {
-    for (uint32_t i = 0; i < set->n; i++) {
-        if (!strcmp(set->member[i].name, name)) {
-            return &set->member[i];
+    for (uint32_t i = set->n; i > 0; i--) {
+        if (!strcmp(set->member[i - 1].name, name)) {
+            return &set->member[i - 1];
         }
     }
     return NULL;

@@ -66,8 +66,17 @@ struct core_set {
     const struct core_rules *rules;
     const char *nonce; /* from the file; NULL: we make one, "": switched off */
 
-    uint32_t n;
+    /* Members stay where they are as long as the process: one that was removed leaves
+     * a retired place.  Those that are added take the places behind the others; <n>
+     * moves when one is complete, and may do so at any time: who needs it twice takes
+     * it once. */
+    _Atomic uint32_t n;
+    uint32_t room; /* places in all */
     struct core_member *member;
+    uint32_t structure; /* of the record, as this process knows it (core_members) */
+    uint32_t adds;
+    uint32_t adds_boot; /* when this generation began */
+    uint32_t spare;     /* places behind <n> then */
 
     struct lbx_ref ref; /* set by core_store at adoption */
     struct lbx_seg_set *rec;
@@ -107,6 +116,19 @@ void *core_conf_merge_server(apr_pool_t *p, void *base, void *add);
 /* Build the generation from mod_proxy's configuration.  Parent, post_config,
  * after mod_proxy's.  Everything lives in <p>. */
 struct core_gen *core_conf_boot_build(apr_pool_t *p, server_rec *main);
+
+/* Fill the next place of <set> with the member that <pub> is, without publishing
+ * it.  <params>: what mod_proxy does not know; <weight>: its factor in hundredths, 0
+ * for mod_proxy's figure. */
+struct core_member *core_conf_place(apr_pool_t *p, struct core_set *set, proxy_worker *pub,
+                                    const apr_table_t *params, int weight);
+
+/* What mod_proxy's structure and <m>'s params say of a member, into <m>. */
+void core_conf_read_member(struct core_member *m, int weight, const proxy_worker_shared *s);
+
+/* The same server for a parser of directives that must not change it: mod_proxy's
+ * part and ours are empty.  Any process. */
+server_rec *core_conf_scratch(apr_pool_t *p, server_rec *s);
 
 /* Make what each child has of its own.  child_init. */
 void core_conf_child_init(apr_pool_t *p);

@@ -13,6 +13,7 @@
 #include "apr_shm.h"
 #include "apr_strings.h"
 
+#include "core_members.h"
 #include "core_store.h"
 #include "lbx_vals.h"
 
@@ -110,15 +111,19 @@ static void publish_member(const struct core_member *m, int ours)
     }
 }
 
-static void publish_balancer(const struct core_set *set, proxy_balancer *b,
-                             const struct lbx_set_vals *v)
+static void publish_balancer(proxy_balancer *b, const struct lbx_set_vals *v)
 {
     proxy_balancer_method *method = ap_lookup_provider(PROXY_LBMETHOD, v->method, "0");
 
+    if (b->max_workers < b->workers->nelts) {
+        b->max_workers = b->workers->nelts;
+    }
     b->s->timeout = (apr_interval_time_t)v->timeout_us;
     b->s->sticky_force = v->nofailover ? 1 : 0;
     b->s->max_attempts_set = 1;
-    b->s->max_attempts = v->maxattempts >= 0 ? v->maxattempts : set->n > 1 ? (int)set->n - 1 : 1;
+    b->s->max_attempts = v->maxattempts >= 0     ? v->maxattempts
+                         : b->workers->nelts > 1 ? b->workers->nelts - 1
+                                                 : 1;
     apr_cpystrn(b->s->sticky, v->sticky, sizeof(b->s->sticky));
     apr_cpystrn(b->s->sticky_path, v->sticky_path, sizeof(b->s->sticky_path));
     if (method) {
@@ -132,13 +137,14 @@ void core_mirror_publish(struct core_set *set)
     struct lbx_set_vals v;
     int ours;
 
+    core_members_req_sync(set);
     lbx_set_vals_read(set->rec, &v);
     ours = lbx_method_find(v.method) != NULL;
     for (uint32_t i = 0; i < set->n; i++) {
         publish_member(&set->member[i], ours);
     }
     for (int i = 0; i < set->copies->nelts; i++) {
-        publish_balancer(set, APR_ARRAY_IDX(set->copies, i, proxy_balancer *), &v);
+        publish_balancer(APR_ARRAY_IDX(set->copies, i, proxy_balancer *), &v);
     }
 }
 

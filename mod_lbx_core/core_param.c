@@ -117,7 +117,7 @@ static int in_range(const struct number *n, double value)
 }
 
 static const char *check_number(cmd_parms *cmd, const struct number *table, const char *key,
-                                const char *value)
+                                const char *value, int strict)
 {
     for (; table->key; table++) {
         const char *rest = behind_number(value);
@@ -125,7 +125,7 @@ static const char *check_number(cmd_parms *cmd, const struct number *table, cons
         if (ap_cstr_casecmp(table->key, key)) {
             continue;
         }
-        if (rest == value || !in_range(table, strtod(value, NULL))) {
+        if (rest == value || !in_range(table, strtod(value, NULL)) || (*rest && strict)) {
             return apr_psprintf(cmd->pool, "%s %s=%s: must be %s", cmd->directive->directive, key,
                                 value, table->allowed);
         }
@@ -228,7 +228,7 @@ static const char *check_text(cmd_parms *cmd, const char *key, const char *value
 }
 
 /* Check the key=value words of <args>; others are none of our business. */
-static const char *check_words(cmd_parms *cmd, const char *args, int balancer)
+static const char *check_words(cmd_parms *cmd, const char *args, int balancer, int strict)
 {
     const char *err = NULL, *wanted;
 
@@ -244,7 +244,7 @@ static const char *check_words(cmd_parms *cmd, const char *args, int balancer)
         if (*cmd->directive->directive == '<' && !*args) {
             value[strcspn(value, ">")] = '\0';
         }
-        err = check_number(cmd, balancer ? balancer_numbers : member_numbers, word, value);
+        err = check_number(cmd, balancer ? balancer_numbers : member_numbers, word, value, strict);
         if (!err && balancer) {
             err = check_text(cmd, word, value);
         }
@@ -270,7 +270,12 @@ const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args)
 {
     (void)dconf;
     core_told_member(cmd, args);
-    return check_words(cmd, args, 0);
+    return check_words(cmd, args, 0, 0);
+}
+
+const char *core_param_check_words(cmd_parms *cmd, const char *args)
+{
+    return check_words(cmd, args, 0, 1);
 }
 
 const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args)
@@ -281,7 +286,7 @@ const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args)
     if (balancer && ap_strcasestr(args, "lbmethod=")) {
         core_told_method(cmd, balancer);
     }
-    return check_words(cmd, args, balancer != NULL);
+    return check_words(cmd, args, balancer != NULL, 0);
 }
 
 /* ------------------------------------------------------------------ */

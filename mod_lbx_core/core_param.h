@@ -21,6 +21,10 @@ int core_param_check_modules(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args);
 const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args);
 
+/* The key=value words of a member that is added at run time: as above, but what
+ * would be read in part is refused, too. */
+const char *core_param_check_words(cmd_parms *cmd, const char *args);
+
 /* Rows for the module's table of commands.  cmd_data: the directive itself names
  * what it is about. */
 #define CORE_PARAM_COMMANDS                                                                        \

@@ -19,6 +19,7 @@
 #include "apr_strings.h"
 #include "unixd.h"
 
+#include "core_members.h"
 #include "core_store.h"
 #include "lbx_intent.h"
 #include "lbx_vals.h"
@@ -27,11 +28,14 @@ APLOG_USE_MODULE(lbx_core);
 
 enum { FILE_MAX = 16 * 1024 * 1024 };
 
+/* Another server writes the same file: set in the parent at every (re)start. */
+static int taken;
+
 static int wanted(void)
 {
     const struct core_gen *gen = core_conf_gen();
 
-    for (int i = 0; gen && i < gen->sets->nelts; i++) {
+    for (int i = 0; gen && !taken && i < gen->sets->nelts; i++) {
         if (APR_ARRAY_IDX(gen->sets, i, struct core_set *)->persist) {
             return 1;
         }
@@ -49,11 +53,49 @@ static const char *file(apr_pool_t *p)
     return apr_pstrcat(p, directory(p), "/state", NULL);
 }
 
+/* Two servers with one DefaultRuntimeDir would write each other's file: the parent
+ * that came first has a lock on a file beside it, for as long as it lives and over
+ * its restarts.  Children do not inherit such a lock, and need none: they take the
+ * admin mutex. */
+#define LOCK_KEY "mod_lbx_core state lock"
+
+static void lock_directory(server_rec *s, apr_pool_t *p)
+{
+    const char *name = apr_pstrcat(p, directory(p), "/lock", NULL);
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int *kept = ap_retained_data_get(LOCK_KEY);
+    int fd;
+
+    if (kept) {
+        return;
+    }
+    fd = open(name, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0600);
+    if (fd < 0) {
+        return; /* writing beside it will not work either, and says so */
+    }
+    if (!fcntl(fd, F_SETLK, &lock)) {
+        kept = ap_retained_data_create(LOCK_KEY, sizeof(*kept));
+        *kept = fd;
+        return;
+    }
+    taken = errno == EACCES || errno == EAGAIN;
+    if (taken) {
+        fcntl(fd, F_GETLK, &lock);
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     LBXNO(0196) "BalancerPersist On: %s is another server's (process %d), "
+                                 "run-time changes of this one will not survive a stop: give it "
+                                 "a DefaultRuntimeDir of its own",
+                     file(p), lock.l_type == F_UNLCK ? 0 : (int)lock.l_pid);
+    }
+    close(fd);
+}
+
 void core_persist_boot_prepare(server_rec *s, apr_pool_t *p)
 {
     const char *dir = directory(p);
     int bad;
 
+    taken = 0;
     if (!wanted()) {
         return;
     }
@@ -66,7 +108,9 @@ void core_persist_boot_prepare(server_rec *s, apr_pool_t *p)
                      LBXNO(0190) "BalancerPersist On: cannot make %s, run-time changes will not "
                                  "survive a stop",
                      dir);
+        return;
     }
+    lock_directory(s, p);
 }
 
 /* ------------------------------------------------------------------ */
@@ -98,7 +142,8 @@ static void write_fields(struct output *o, const struct lbx_seg_set *set, const 
                                     member,
                                     table[i].name,
                                     lbx_field_print(&table[i], conf, was),
-                                    lbx_field_print(&table[i], run, is)};
+                                    lbx_field_print(&table[i], run, is),
+                                    0};
 
         if (!lbx_field_same(&table[i], conf, run)) {
             write_text(o, line, lbx_intent_print(&intent, line));
@@ -121,6 +166,16 @@ static int write_set(void *baton, struct lbx_ref ref, struct lbx_seg_set *rec)
     return 0;
 }
 
+static void write_added(struct output *o, const struct lbx_seg_set *set,
+                        const struct lbx_seg_member *rec)
+{
+    char line[LBX_INTENT_LINE_MAX];
+    struct lbx_intent intent = {set->scope, set->name, rec->name, "params", "", rec->params, 1};
+
+    write_text(o, line, lbx_intent_print(&intent, line));
+    o->lines++;
+}
+
 static int write_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *rec)
 {
     const struct lbx_seg_set *set = lbx_store_set(core_store(), rec->set);
@@ -128,6 +183,9 @@ static int write_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *
 
     (void)ref;
     if (set && set->persist && rec->life == LBX_LIVE) {
+        if (rec->added) {
+            write_added(baton, set, rec);
+        }
         lbx_member_vals_read(rec, &v);
         write_fields(baton, set, rec->name, lbx_member_fields, lbx_member_fields_n, &rec->conf, &v);
     }
@@ -149,14 +207,18 @@ static apr_status_t write_all(apr_file_t *f)
 
 void core_persist_save(server_rec *s, apr_pool_t *p)
 {
-    char *name = apr_pstrcat(p, file(p), ".XXXXXX", NULL);
+    const char *name = apr_pstrcat(p, file(p), ".new", NULL);
     apr_status_t rv, closed;
     apr_file_t *f;
 
     if (!wanted()) {
         return;
     }
-    rv = apr_file_mktemp(&f, name, APR_CREATE | APR_WRITE | APR_EXCL | APR_BUFFERED, p);
+    /* what a writer that was killed has left, or what somebody has put there; the name is
+     * always the same so that nothing gathers */
+    apr_file_remove(name, p);
+    rv = apr_file_open(&f, name, APR_CREATE | APR_WRITE | APR_EXCL | APR_BUFFERED,
+                       APR_FPROT_UREAD | APR_FPROT_UWRITE, p);
     if (rv == APR_SUCCESS) {
         rv = write_all(f);
         if (rv == APR_SUCCESS) {
@@ -239,16 +301,6 @@ static struct core_set *find_set(const struct lbx_intent *i)
     return NULL;
 }
 
-static struct core_member *find_member(const struct core_set *set, const struct lbx_intent *i)
-{
-    for (uint32_t k = 0; k < set->n; k++) {
-        if (!strcmp(set->member[k].name, i->member)) {
-            return &set->member[k];
-        }
-    }
-    return NULL;
-}
-
 /* Why a decision is not put in force; NULL: it is. */
 static const char *put_in_force(const struct lbx_intent *i, const struct lbx_field *f,
                                 const void *conf, void *run)
@@ -271,7 +323,7 @@ static const char *put_in_force(const struct lbx_intent *i, const struct lbx_fie
 static const char *apply(const struct lbx_intent *i)
 {
     struct core_set *set = find_set(i);
-    struct core_member *m = set && i->member ? find_member(set, i) : NULL;
+    struct core_member *m = set && i->member ? core_conf_find_member(set, i->member) : NULL;
     const char *no;
 
     if (!set || (i->member && !m)) {
@@ -296,10 +348,31 @@ static const char *apply(const struct lbx_intent *i)
     return no;
 }
 
+struct load {
+    server_rec *s;
+    apr_pool_t *p; /* of this generation */
+};
+
+static const char *add(const struct load *load, const struct lbx_intent *i)
+{
+    struct core_set *set = find_set(i);
+
+    return set ? core_members_boot_add_locked(load->p, set, i->member, i->run)
+               : "its balancer is no longer configured";
+}
+
 static void take_intent(void *baton, const struct lbx_intent *i)
 {
-    server_rec *s = baton;
-    const char *no = apply(i);
+    const struct load *load = baton;
+    server_rec *s = load->s;
+    const char *no = i->added ? add(load, i) : apply(i);
+
+    if (i->added) {
+        ap_log_error(APLOG_MARK, no ? APLOG_WARNING : APLOG_INFO, 0, s,
+                     LBXNO(0195) "%s member %s: added in the last run, %s%s", i->balancer,
+                     i->member, no ? "cannot be added again: " : "is a member again", no ? no : "");
+        return;
+    }
 
     ap_log_error(APLOG_MARK, no ? APLOG_NOTICE : APLOG_INFO, 0, s,
                  LBXNO(0193) "%s%s%s: %s=%s of the last run %s%s", i->balancer,
@@ -307,15 +380,16 @@ static void take_intent(void *baton, const struct lbx_intent *i)
                  no ? "is dropped: " : "is in force again", no ? no : "");
 }
 
-void core_persist_boot_load(server_rec *s, apr_pool_t *p)
+void core_persist_boot_load(server_rec *s, apr_pool_t *pconf, apr_pool_t *p)
 {
+    struct load load = {s, pconf};
     const char *aside = apr_pstrcat(p, file(p), ".unusable", NULL);
     enum lbx_rc rc;
     unsigned line;
     char *text;
 
     text = wanted() ? read_file(s, p, aside) : NULL;
-    rc = text ? lbx_intent_parse(text, take_intent, s, &line) : LBX_OK;
+    rc = text ? lbx_intent_parse(text, take_intent, &load, &line) : LBX_OK;
     if (rc) {
         rename(file(p), aside);
         ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,

@@ -22,7 +22,7 @@ void core_persist_boot_prepare(server_rec *s, apr_pool_t *p);
  * the configuration file has changed since is dropped, with a log line.  A
  * damaged or foreign file is a warning.  Parent, post_config, cold start.
  * Admin mutex held. */
-void core_persist_boot_load(server_rec *s, apr_pool_t *p);
+void core_persist_boot_load(server_rec *s, apr_pool_t *pconf, apr_pool_t *p);
 
 /* Write the present decisions, if any balancer is to be persisted.  The old file
  * is replaced in one step.  Admin mutex held. */

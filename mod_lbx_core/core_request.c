@@ -363,7 +363,7 @@ static void count(struct core_request *req, const struct lbx_report *report)
     atomic_fetch_add_explicit(&t->latency_us, head, memory_order_relaxed);
     if (report->outcome == LBX_OUT_ANSWERED || report->outcome == LBX_OUT_STATUS
         || report->outcome == LBX_OUT_CUT) {
-        unsigned class = (unsigned)report->status / 100;
+        unsigned class = (unsigned)req->status / 100;
 
         atomic_fetch_add_explicit(&t->status[class < LBX_CLASS_N ? class : 0], 1,
                                   memory_order_relaxed);

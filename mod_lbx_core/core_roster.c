@@ -9,6 +9,7 @@
 #include <stdlib.h>
 
 #include "core_events.h"
+#include "core_members.h"
 #include "core_store.h"
 #include "lbx_vals.h"
 
@@ -31,10 +32,9 @@ static uint64_t picture_size(uint32_t n)
            + 64;
 }
 
-static void take_picture(struct core_set *set, void *mem, struct picture *pic)
+/* Of the first <n> members. */
+static void take_picture(struct core_set *set, uint32_t n, void *mem, struct picture *pic)
 {
-    uint32_t n = set->n;
-
     pic->view = mem;
     pic->rec = (void *)(pic->view + n);
     pic->weights = (void *)(pic->rec + n);
@@ -74,7 +74,7 @@ static int end_error(struct core_set *set, struct picture *pic, uint32_t i)
 
 static void end_old_errors(struct core_set *set, struct picture *pic, uint64_t now_us)
 {
-    for (uint32_t i = 0; i < set->n; i++) {
+    for (uint32_t i = 0; i < pic->in.n; i++) {
         if (lbx_error_over(&pic->view[i], now_us)) {
             end_error(set, pic, i);
         }
@@ -89,11 +89,11 @@ static void free_roster(struct core_roster *cr)
 }
 
 /* A process of an old configuration may know only members that are not in the
- * new one: rather one of those than nobody. */
+ * new one: rather one of those than nobody.  Not one that was taken away on purpose. */
 static void allow_retired(struct picture *pic)
 {
     for (uint32_t i = 0; i < pic->in.n; i++) {
-        pic->view[i].retired = pic->view[i].retired == CORE_GONE;
+        pic->view[i].retired = pic->view[i].retired >= CORE_GONE;
     }
 }
 
@@ -117,19 +117,27 @@ static struct core_roster *compile(struct core_set *set, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us};
     struct core_roster *cr = calloc(1, sizeof(*cr));
-    void *mem = malloc(picture_size(set->n));
+    /* before the members are counted: one that comes now makes the roster stale */
+    uint32_t epoch = atomic_load(&set->rec->epoch);
     struct picture pic;
+    uint32_t n;
+    void *mem;
 
+    core_members_req_sync_locked(set);
+    n = set->n;
+    mem = malloc(picture_size(n));
     if (cr) {
-        cr->member_vals = malloc((set->n ? set->n : 1) * sizeof(*cr->member_vals));
+        cr->member_vals = malloc((n ? n : 1) * sizeof(*cr->member_vals));
     }
     if (cr && cr->member_vals && mem) {
-        take_picture(set, mem, &pic);
+        take_picture(set, n, mem, &pic);
+        pic.in.epoch = epoch;
         end_old_errors(set, &pic, now_us);
         lbx_set_vals_read(set->rec, &cr->vals);
         cr->method = lbx_method_find(cr->vals.method);
-        for (uint32_t i = 0; i < set->n; i++) {
+        for (uint32_t i = 0; i < n; i++) {
             cr->member_vals[i] = pic.view[i].run;
+            cr->live += !pic.view[i].retired;
         }
         cr->r = make_roster(&pic, &ask);
     }
@@ -213,16 +221,16 @@ void core_roster_req_put(struct core_set *set, struct core_roster *cr)
     }
 }
 
-struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t *tried,
-                                           uint64_t now_us)
+struct lbx_roster *core_roster_req_without(struct core_set *set, const struct core_roster *cr,
+                                           const uint32_t *tried, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us, .tried = tried};
-    void *mem = malloc(picture_size(set->n));
+    void *mem = malloc(picture_size(cr->r->members));
     struct lbx_roster *r = NULL;
     struct picture pic;
 
     if (mem) {
-        take_picture(set, mem, &pic);
+        take_picture(set, cr->r->members, mem, &pic);
         end_old_errors(set, &pic, now_us);
         r = make_roster(&pic, &ask);
     }
@@ -233,15 +241,16 @@ struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t 
 unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us};
-    void *mem = malloc(picture_size(set->n));
+    uint32_t n = set->n;
+    void *mem = malloc(picture_size(n));
     struct picture pic;
     unsigned ended = 0;
 
     if (!mem) {
         return 0;
     }
-    take_picture(set, mem, &pic);
-    for (uint32_t i = 0; i < set->n; i++) {
+    take_picture(set, n, mem, &pic);
+    for (uint32_t i = 0; i < n; i++) {
         if (lbx_eligible(&pic.view[i], i, &ask) == LBX_IN_ERROR && end_error(set, &pic, i)) {
             ended++;
             ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, set->server,

@@ -19,7 +19,8 @@ struct core_roster {
     unsigned users;                      /* guarded by set->mutex */
     const struct lbx_method *method;     /* NULL: a foreign provider's */
     struct lbx_set_vals vals;            /* the balancer's, in force */
-    struct lbx_member_vals *member_vals; /* of all its members */
+    struct lbx_member_vals *member_vals; /* of the first r->members members: it knows no others */
+    uint32_t live;                       /* of those: not removed */
     struct lbx_roster *r;
 };
 
@@ -29,10 +30,10 @@ struct core_roster {
 struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us, int old_will_do);
 void core_roster_req_put(struct core_set *set, struct core_roster *cr);
 
-/* A roster for one request that has been at some members: the others compete as
- * if those could not be used.  The caller frees it; NULL: no memory. */
-struct lbx_roster *core_roster_req_without(struct core_set *set, const uint32_t *tried,
-                                           uint64_t now_us);
+/* A roster for one request that has been at some members: the others that <cr> knows
+ * compete as if those could not be used.  The caller frees it; NULL: no memory. */
+struct lbx_roster *core_roster_req_without(struct core_set *set, const struct core_roster *cr,
+                                           const uint32_t *tried, uint64_t now_us);
 
 /* Recovery by force: end the errors of all members that nothing else keeps out.
  * Returns how many that were. */

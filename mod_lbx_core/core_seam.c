@@ -10,6 +10,7 @@
 
 #include "core_change.h"
 #include "core_events.h"
+#include "core_members.h"
 #include "core_store.h"
 #include "lbx_queue.h"
 #include "lbx_vals.h"
@@ -165,7 +166,8 @@ static uint32_t lbx_members_each(struct lbx_ref ref,
 
     for (int i = 0; gen && i < gen->sets->nelts; i++) {
         const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
-        uint32_t n = set->n;
+        uint32_t n = set->n, live = 0;
+        int more = 1;
 
         if (set->ref.slot != ref.slot || set->ref.revision != ref.revision) {
             continue;
@@ -174,11 +176,12 @@ static uint32_t lbx_members_each(struct lbx_ref ref,
             struct lbx_member_view view;
 
             core_store_view(&set->member[k], &view);
-            if (!each(baton, k, set->member[k].name, &view)) {
-                break;
+            live += !view.retired;
+            if (!view.retired && more) {
+                more = each(baton, k, set->member[k].name, &view);
             }
         }
-        return n;
+        return live;
     }
     return 0;
 }
@@ -218,10 +221,19 @@ static void describe_member(struct lbx_member_info *info, const struct core_memb
     info->inelig = lbx_eligible(&info->view, m->index, &ask);
 }
 
+/* A member that was removed is shown until its last request is over. */
+static int is_there(const struct core_member *m)
+{
+    const struct lbx_seg_member *rec = lbx_store_member(core_store(), m->ref);
+
+    return rec && (rec->life == LBX_LIVE || lbx_store_in_flight(core_store(), m->ref.slot));
+}
+
 static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct core_set *set)
 {
     uint64_t now_us = (uint64_t)apr_time_now();
-    struct lbx_member_info *member = apr_pcalloc(p, (set->n ? set->n : 1) * sizeof(*member));
+    uint32_t n = set->n;
+    struct lbx_member_info *member = apr_pcalloc(p, (n ? n : 1) * sizeof(*member));
 
     info->ref = set->ref;
     info->name = set->name;
@@ -244,10 +256,11 @@ static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct 
     info->overdue = set->rec->overdue;
     info->waiting = lbx_queue_length(core_store(), set->ref);
     info->growth = set->growth;
-    info->n = set->n;
     info->member = member;
-    for (uint32_t i = 0; i < set->n; i++) {
-        describe_member(&member[i], &set->member[i], now_us);
+    for (uint32_t i = 0; i < n; i++) {
+        if (is_there(&set->member[i])) {
+            describe_member(&member[info->n++], &set->member[i], now_us);
+        }
     }
 }
 
@@ -260,6 +273,7 @@ static const apr_array_header_t *lbx_snapshot(apr_pool_t *p, server_rec *s)
         struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
 
         if (!s || core_conf_server_uses(set, s)) {
+            core_members_req_sync(set);
             describe_set(p, apr_array_push(all), set);
         }
     }
@@ -271,21 +285,30 @@ const char *core_seam_why_none(apr_pool_t *p, const struct core_set *set, uint64
     enum { MOST = 8 };
     struct lbx_ask ask = {.now_us = now_us, .count = 1};
     const char *text = "";
+    unsigned told = 0, more = 0;
 
-    for (uint32_t i = 0; i < set->n && i < MOST; i++) {
+    for (uint32_t i = 0; i < set->n; i++) {
         struct lbx_member_view v;
 
+        if (!is_there(&set->member[i])) {
+            continue;
+        }
+        if (told == MOST) {
+            more++;
+            continue;
+        }
         core_store_view(&set->member[i], &v);
-        text = apr_pstrcat(p, text, i ? ", " : "", set->member[i].name, " ",
+        text = apr_pstrcat(p, text, told++ ? ", " : "", set->member[i].name, " ",
                            lbx_inelig_text(lbx_eligible(&v, i, &ask)), NULL);
     }
-    return set->n > MOST ? apr_psprintf(p, "%s and %u more", text, set->n - MOST) : text;
+    return more ? apr_psprintf(p, "%s and %u more", text, more) : text;
 }
 
 void core_seam_register(void)
 {
     core_events_register();
     core_change_register();
+    core_members_register();
     APR_REGISTER_OPTIONAL_FN(lbx_seam_version);
     APR_REGISTER_OPTIONAL_FN(lbx_snapshot);
     APR_REGISTER_OPTIONAL_FN(lbx_health_set);

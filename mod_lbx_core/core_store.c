@@ -13,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -22,6 +23,7 @@
 #include "ap_mpm.h"
 
 #include "core_change.h"
+#include "core_members.h"
 #include "lbx_limit.h"
 #include "lbx_vals.h"
 
@@ -42,6 +44,7 @@ struct retained {
 enum {
     MEMBERS_AT_LEAST = 128,
     SETS_AT_LEAST = 32,
+    SPARE = 64,          /* places for members that are added until the next restart */
     CHILDREN_SPARE = 16, /* beyond two generations of the server limit */
     PLACES_MOST = 1024   /* requests of one child that can wait at once */
 };
@@ -66,6 +69,9 @@ void core_store_view(const struct core_member *m, struct lbx_member_view *out)
     out->retry_us = m->retry_us;
     out->drain_us = m->drain_us;
     out->panic = atomic_load_explicit(&m->set->rec->panic, memory_order_relaxed);
+    if (out->retired && m->rec->retired_s) {
+        out->retired = CORE_REMOVED;
+    }
     if (!lbx_store_member(&kept->store, m->ref)) {
         out->retired = CORE_GONE;
         out->run = out->conf = (struct lbx_member_vals){.weight = LBX_WEIGHT_ONE};
@@ -137,11 +143,11 @@ static apr_status_t make_room(const struct core_gen *gen, server_rec *s)
     uint32_t sets = 0;
     uint32_t members = kept->store.n ? lbx_store_room(&kept->store, &sets) : 0;
 
-    if (kept->store.n && members >= gen->members && sets >= (uint32_t)gen->sets->nelts) {
+    if (kept->store.n && members >= gen->members + SPARE && sets >= (uint32_t)gen->sets->nelts) {
         return APR_SUCCESS;
     }
     return add_segment(s, twice_or((uint32_t)gen->sets->nelts, SETS_AT_LEAST),
-                       twice_or(gen->members, MEMBERS_AT_LEAST));
+                       twice_or(gen->members + SPARE, MEMBERS_AT_LEAST));
 }
 
 static void find_retained(void)
@@ -167,8 +173,9 @@ static void find_retained(void)
 /* One pass over the segments instead of a search for each member. */
 struct index {
     apr_pool_t *p;
-    apr_hash_t *sets;    /* "scope\nname" */
-    apr_hash_t *members; /* "slot revision name" */
+    apr_hash_t *sets;          /* "scope\nname" */
+    apr_hash_t *members;       /* "slot revision name" */
+    apr_array_header_t *added; /* struct lbx_ref: members added at run time */
 };
 
 struct found {
@@ -206,8 +213,15 @@ static int index_set(void *baton, struct lbx_ref ref, struct lbx_seg_set *rec)
 static int index_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *rec)
 {
     struct index *ix = baton;
+    const char *key = member_key(ix->p, rec->set, rec->name);
 
-    remember(ix->p, ix->members, member_key(ix->p, rec->set, rec->name), ref);
+    /* one that was removed and added again has a retired record besides */
+    if (rec->life == LBX_LIVE || !apr_hash_get(ix->members, key, APR_HASH_KEY_STRING)) {
+        remember(ix->p, ix->members, key, ref);
+    }
+    if (rec->life == LBX_LIVE && rec->added) {
+        APR_ARRAY_PUSH(ix->added, struct lbx_ref) = ref;
+    }
     return 0;
 }
 
@@ -333,6 +347,8 @@ static struct found *find_or_make(struct index *ix, const struct core_set *set, 
     }
     f->wanted = 1;
     lbx_store_member(&kept->store, f->ref)->life = LBX_LIVE;
+    lbx_store_member(&kept->store, f->ref)->added = 0;
+    lbx_store_member(&kept->store, f->ref)->retired_s = 0;
     return f;
 }
 
@@ -369,7 +385,43 @@ static apr_status_t adopt_ledger(struct index *ix, struct core_set *set)
     return f ? APR_SUCCESS : APR_ENOMEM;
 }
 
-static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *set)
+static int by_coming(const void *a, const void *b)
+{
+    uint32_t x = lbx_store_member(&kept->store, *(const struct lbx_ref *)a)->added;
+    uint32_t y = lbx_store_member(&kept->store, *(const struct lbx_ref *)b)->added;
+
+    return x < y ? -1 : x > y;
+}
+
+/* Members that were added at run time stay, behind those of the file. */
+static void adopt_added(server_rec *s, apr_pool_t *p, struct index *ix, struct core_set *set)
+{
+    for (int i = 0; i < ix->added->nelts; i++) {
+        struct lbx_ref ref = APR_ARRAY_IDX(ix->added, i, struct lbx_ref);
+        const struct lbx_seg_member *rec = lbx_store_member(&kept->store, ref);
+        const char *error;
+
+        if (!rec->added || rec->set.slot != set->ref.slot
+            || rec->set.revision != set->ref.revision) {
+            continue;
+        }
+        error = core_members_boot_keep(p, set, ref);
+        if (error) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         LBXNO(0122) "%s: the member %s, which was added at run time, cannot be "
+                                     "kept: %s",
+                         set->name, rec->name, error);
+        } else {
+            struct found *f = apr_hash_get(ix->members, member_key(ix->p, set->ref, rec->name),
+                                           APR_HASH_KEY_STRING);
+
+            f->wanted = 1;
+            merge_member(s, &set->member[set->n - 1]);
+        }
+    }
+}
+
+static apr_status_t adopt_set(server_rec *s, apr_pool_t *p, struct index *ix, struct core_set *set)
 {
     const char *key = set_key(ix->p, set->scope, set->name);
     struct found *f = apr_hash_get(ix->sets, key, APR_HASH_KEY_STRING);
@@ -402,6 +454,9 @@ static apr_status_t adopt_set(server_rec *s, struct index *ix, struct core_set *
     rv = adopt_ledger(ix, set);
     for (uint32_t i = 0; i < set->n && rv == APR_SUCCESS; i++) {
         rv = adopt_member(s, ix, &set->member[i]);
+    }
+    if (rv == APR_SUCCESS) {
+        adopt_added(s, p, ix, set);
     }
     return rv;
 }
@@ -444,24 +499,28 @@ static void announce(const struct core_gen *gen)
     }
 }
 
-static apr_status_t adopt_all(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp)
+static apr_status_t adopt_all(struct core_gen *gen, server_rec *s, apr_pool_t *p, apr_pool_t *ptemp)
 {
-    struct index ix = {ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp)};
+    struct index ix = {ptemp, apr_hash_make(ptemp), apr_hash_make(ptemp),
+                       apr_array_make(ptemp, 16, sizeof(struct lbx_ref))};
     apr_status_t rv = APR_SUCCESS;
 
     lbx_store_each_set(&kept->store, index_set, &ix);
     lbx_store_each_member(&kept->store, index_member, &ix);
+    qsort(ix.added->elts, (size_t)ix.added->nelts, sizeof(struct lbx_ref), by_coming);
     for (int i = 0; i < gen->sets->nelts && rv == APR_SUCCESS; i++) {
-        rv = adopt_set(s, &ix, APR_ARRAY_IDX(gen->sets, i, struct core_set *));
+        rv = adopt_set(s, p, &ix, APR_ARRAY_IDX(gen->sets, i, struct core_set *));
     }
     if (rv == APR_SUCCESS) {
         retire_rest(&ix);
+        core_members_boot_settle(gen);
         announce(gen);
     }
     return rv;
 }
 
-apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp)
+apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *p,
+                                   apr_pool_t *ptemp)
 {
     apr_status_t rv;
 
@@ -478,7 +537,7 @@ apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool
     lbx_store_sweep_locked(&kept->store);
     rv = make_room(gen, s);
     if (rv == APR_SUCCESS) {
-        rv = adopt_all(gen, s, ptemp);
+        rv = adopt_all(gen, s, p, ptemp);
     }
     lbx_store_unlock(&kept->store);
     if (rv != APR_SUCCESS) {

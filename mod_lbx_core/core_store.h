@@ -16,7 +16,8 @@
 /* Give each set and member of the generation its record, new or kept, and merge
  * the file's values into those in force.  Records that the file does not have
  * any more are retired.  Parent, post_config.  APR_ENOMEM, APR_EGENERAL: logged. */
-apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *ptemp);
+apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *p,
+                                   apr_pool_t *ptemp);
 
 /* True when the segment was made by this start: no earlier state in memory. */
 int core_store_boot_is_cold(void);
@@ -34,8 +35,9 @@ void core_store_boot_sweep(server_rec *s);
 void core_store_note_drain(struct lbx_seg_member *rec, uint32_t admin);
 
 /* A member by value; one whose record belongs to somebody else by now is
- * CORE_GONE in view.retired and has no route.  Any process. */
-enum { CORE_GONE = 2 };
+ * CORE_GONE in view.retired and has no route, one that was removed at run time
+ * CORE_REMOVED.  Any process. */
+enum { CORE_GONE = 2, CORE_REMOVED };
 
 void core_store_view(const struct core_member *m, struct lbx_member_view *out);
 

@@ -11,6 +11,9 @@
 
 enum { COLUMNS = 7 };
 
+/* As long as the present one. */
+#define FIRST_HEAD "lbx-state 1"
+
 static int breaks_line(unsigned char c)
 {
     return c < ' ' || c == '%' || c == 0x7f;
@@ -40,7 +43,9 @@ static size_t put(char *buf, size_t at, size_t max, const char *t)
 
 size_t lbx_intent_print(const struct lbx_intent *i, char *buf)
 {
-    const char *column[COLUMNS] = {i->member ? "member" : "set",
+    const char *column[COLUMNS] = {i->added    ? "added"
+                                   : i->member ? "member"
+                                               : "set",
                                    i->scope,
                                    i->balancer,
                                    i->member ? i->member : "",
@@ -97,7 +102,7 @@ static void unescape(char *t)
 /* Is this line, up to its line feed, a decision?  Says what split() relies on. */
 static int well_formed(const char *line, const char *end)
 {
-    int member = !strncmp(line, "member\t", 7);
+    int member = !strncmp(line, "member\t", 7) || !strncmp(line, "added\t", 6);
     size_t width[COLUMNS] = {0};
     int c = 0;
 
@@ -120,13 +125,13 @@ static int well_formed(const char *line, const char *end)
 /* Check everything, changing nothing. */
 static enum lbx_rc check(const char *text, unsigned *line)
 {
-    size_t head = strlen(LBX_INTENT_HEAD);
-    const char *t = text + head;
+    const char *t = text + strlen(LBX_INTENT_HEAD);
     unsigned long count = 0;
     char last[32];
 
     *line = 1;
-    if (strncmp(text, LBX_INTENT_HEAD "\n", head + 1)) {
+    if (strncmp(text, LBX_INTENT_HEAD "\n", sizeof(LBX_INTENT_HEAD))
+        && strncmp(text, FIRST_HEAD "\n", sizeof(FIRST_HEAD))) {
         return strncmp(text, "lbx-state ", 10) ? LBX_EFORMAT : LBX_EVERSION;
     }
     for (t++;; count++) {
@@ -179,13 +184,16 @@ enum lbx_rc lbx_intent_parse(char *text, void (*fn)(void *, const struct lbx_int
         char *column[COLUMNS];
         struct lbx_intent i;
 
+        int added = *t == 'a';
+
         t = split(t, column);
         i = (struct lbx_intent){.scope = column[1],
                                 .balancer = column[2],
                                 .member = *column[3] ? column[3] : NULL,
                                 .field = column[4],
                                 .conf = column[5],
-                                .run = column[6]};
+                                .run = column[6],
+                                .added = added};
         fn(baton, &i);
     }
     return LBX_OK;

@@ -74,7 +74,8 @@ struct lbx_seg_tally {
     _Atomic uint64_t latency_us;
 };
 
-enum lbx_life { LBX_FREE = 0, LBX_LIVE, LBX_RETIRED };
+/* MAKING: to be filled before others may see it; debris if its maker died. */
+enum lbx_life { LBX_FREE = 0, LBX_LIVE, LBX_RETIRED, LBX_MAKING };
 
 /* A balancer. */
 struct lbx_seg_set {
@@ -101,6 +102,7 @@ struct lbx_seg_set {
      * and before and after every change of the configuration. */
     _Atomic uint32_t structure;
     _Atomic uint64_t config;
+    _Atomic uint32_t adds; /* members added at run time so far */
 
     /* Requests, by atomic addition; no two fields need to agree. */
     LBX_ALIGNED _Atomic uint64_t ticket;       /* byrequests, bytraffic: next place in the order */
@@ -131,8 +133,8 @@ struct lbx_seg_member {
     struct lbx_ref set;
     uint64_t hash;
     char name[LBX_MEMBER_MAX];
-    uint32_t added; /* at run time: the configuration file does not have it */
-    uint32_t added_reserved_;
+    uint32_t added; /* at run time: the how many-th of its balancer; 0: it is in the file */
+    _Atomic uint32_t retired_s;  /* when it was removed at run time, seconds since the epoch */
     char params[LBX_PARAMS_MAX]; /* ... its "key=value ..." as it was added */
 
     /* Configuration: as in lbx_seg_set. */

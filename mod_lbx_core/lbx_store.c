@@ -66,7 +66,7 @@ struct lbx_seg_member *lbx_store_member(const struct lbx_store *st, struct lbx_r
         return NULL;
     }
     m = lbx_seg_member_at(h, LBX_SLOT_INDEX(ref.slot));
-    return m->life != LBX_FREE && m->revision == ref.revision ? m : NULL;
+    return m->life != LBX_FREE && m->life != LBX_MAKING && m->revision == ref.revision ? m : NULL;
 }
 
 void lbx_store_each_set(const struct lbx_store *st,
@@ -92,7 +92,7 @@ void lbx_store_each_member(const struct lbx_store *st,
             struct lbx_seg_member *m = lbx_seg_member_at(st->seg[s], i);
             struct lbx_ref ref = {s << LBX_SLOT_BITS | i, m->revision};
 
-            if (m->life != LBX_FREE && fn(baton, ref, m)) {
+            if (m->life != LBX_FREE && m->life != LBX_MAKING && fn(baton, ref, m)) {
                 return;
             }
         }
@@ -139,8 +139,9 @@ static int is_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *m)
         && !strcmp(m->name, w->name)) {
         w->found = ref;
         w->hit = 1;
+        return m->life == LBX_LIVE;
     }
-    return w->hit;
+    return 0;
 }
 
 enum lbx_rc lbx_store_find_set_locked(const struct lbx_store *st, const char *scope,
@@ -201,8 +202,8 @@ enum lbx_rc lbx_store_new_set_locked(struct lbx_store *st, const char *scope, co
     return LBX_EFULL;
 }
 
-enum lbx_rc lbx_store_new_member_locked(struct lbx_store *st, struct lbx_ref set, const char *name,
-                                        struct lbx_ref *ref)
+enum lbx_rc lbx_store_make_member_locked(struct lbx_store *st, struct lbx_ref set, const char *name,
+                                         struct lbx_ref *ref)
 {
     if (strlen(name) >= LBX_MEMBER_MAX) {
         return LBX_EVALUE;
@@ -219,23 +220,52 @@ enum lbx_rc lbx_store_new_member_locked(struct lbx_store *st, struct lbx_ref set
             strcpy(m->name, name); /* style-ok: length checked above */
             m->hash = hash_text(FNV_START, name);
             m->set = set;
-            m->life = LBX_LIVE;
+            m->life = LBX_MAKING;
             return LBX_OK;
         }
     }
     return LBX_EFULL;
 }
 
+enum lbx_rc lbx_store_new_member_locked(struct lbx_store *st, struct lbx_ref set, const char *name,
+                                        struct lbx_ref *ref)
+{
+    enum lbx_rc rc = lbx_store_make_member_locked(st, set, name, ref);
+
+    if (!rc) {
+        lbx_seg_member_at(lbx_store_segment(st, ref->slot), LBX_SLOT_INDEX(ref->slot))->life =
+            LBX_LIVE;
+    }
+    return rc;
+}
+
 struct sweep {
     struct lbx_store *st;
+    uint32_t before_s; /* 0: whenever they retired */
     unsigned freed;
 };
+
+/* Whoever holds the admin mutex makes no record at this moment. */
+static void free_debris(struct lbx_store *st)
+{
+    for (uint32_t s = 0; s < st->n; s++) {
+        for (uint32_t i = 0; i < st->seg[s]->member_cap; i++) {
+            struct lbx_seg_member *m = lbx_seg_member_at(st->seg[s], i);
+
+            if (m->life == LBX_MAKING) {
+                m->life = LBX_FREE;
+            }
+        }
+    }
+}
 
 static int free_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *m)
 {
     struct sweep *w = baton;
 
-    if (m->life == LBX_RETIRED && !lbx_store_in_flight(w->st, ref.slot)) {
+    int rested = !w->before_s || (m->retired_s && m->retired_s < w->before_s);
+
+    if (m->life == LBX_RETIRED && rested && !lbx_store_in_flight(w->st, ref.slot)) {
         m->life = LBX_FREE;
         w->freed++;
     }
@@ -268,10 +298,20 @@ static int free_set(void *baton, struct lbx_ref ref, struct lbx_seg_set *s)
 
 unsigned lbx_store_sweep_locked(struct lbx_store *st)
 {
-    struct sweep w = {st, 0};
+    struct sweep w = {st, 0, 0};
 
+    free_debris(st);
     lbx_store_each_member(st, free_member, &w);
     lbx_store_each_set(st, free_set, &w);
+    return w.freed;
+}
+
+unsigned lbx_store_sweep_old_locked(struct lbx_store *st, uint32_t before_s)
+{
+    struct sweep w = {st, before_s, 0};
+
+    free_debris(st);
+    lbx_store_each_member(st, free_member, &w);
     return w.freed;
 }
 

@@ -50,7 +50,8 @@ void lbx_store_unlock(struct lbx_store *st);
 struct lbx_seg_set *lbx_store_set(const struct lbx_store *st, struct lbx_ref ref);
 struct lbx_seg_member *lbx_store_member(const struct lbx_store *st, struct lbx_ref ref);
 
-/* Records by key, live or retired.  Admin mutex held.  LBX_ENOTFOUND.  */
+/* Records by key, live or retired, rather a live one.  Admin mutex held.
+ * LBX_ENOTFOUND.  */
 enum lbx_rc lbx_store_find_set_locked(const struct lbx_store *st, const char *scope,
                                       const char *name, struct lbx_ref *ref);
 enum lbx_rc lbx_store_find_member_locked(const struct lbx_store *st, struct lbx_ref set,
@@ -63,9 +64,19 @@ enum lbx_rc lbx_store_new_set_locked(struct lbx_store *st, const char *scope, co
 enum lbx_rc lbx_store_new_member_locked(struct lbx_store *st, struct lbx_ref set, const char *name,
                                         struct lbx_ref *ref);
 
+/* As before, but nobody finds the record until the caller, who fills it, makes it
+ * live.  One whose maker dies is freed by the next sweep. */
+enum lbx_rc lbx_store_make_member_locked(struct lbx_store *st, struct lbx_ref set, const char *name,
+                                         struct lbx_ref *ref);
+
 /* Free the retired records nobody has requests on; their slots may be used
  * again.  Returns how many.  Admin mutex held. */
 unsigned lbx_store_sweep_locked(struct lbx_store *st);
+
+/* Likewise members alone, and of them those that were removed at run time before
+ * <before_s> (seconds since the epoch): while processes serve, one may be about to use
+ * the record, and those of old configurations may know no other. */
+unsigned lbx_store_sweep_old_locked(struct lbx_store *st, uint32_t before_s);
 
 /* Free slots left in the chain, for members and for sets. */
 uint32_t lbx_store_room(const struct lbx_store *st, uint32_t *sets);

@@ -8,6 +8,7 @@
 #include "core_attempt.h"
 #include "core_conf.h"
 #include "core_lbmethod.h"
+#include "core_members.h"
 #include "core_mirror.h"
 #include "core_param.h"
 #include "core_persist.h"
@@ -40,13 +41,14 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return OK; /* the first of two passes at start: nothing is kept of it */
     }
     gen = core_conf_boot_build(pconf, s);
-    if (core_store_boot_adopt(gen, s, ptemp) != APR_SUCCESS) {
+    if (core_store_boot_adopt(gen, s, pconf, ptemp) != APR_SUCCESS) {
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     core_persist_boot_prepare(s, ptemp);
     if (!lbx_store_lock(core_store())) {
         if (core_store_boot_is_cold()) {
-            core_persist_boot_load(s, ptemp);
+            core_persist_boot_load(s, pconf, ptemp);
+            core_members_boot_settle(gen);
         }
         core_persist_save(s, ptemp);
         lbx_store_unlock(core_store());
@@ -59,6 +61,7 @@ static void child_init(apr_pool_t *p, server_rec *s)
 {
     core_store_child_attach(s);
     core_conf_child_init(p);
+    core_members_child_init(p);
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t gen, int slot,

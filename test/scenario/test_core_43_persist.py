@@ -18,7 +18,7 @@ from core_help import balancer_conf, balancer_state, change, elected, member_sta
 from lab import eventually
 
 PERSIST = "BalancerPersist On\n"
-HEAD = "lbx-state 1\n"
+HEAD = "lbx-state 2\n"
 REFUSED = "AH00957|AH00959|AH01114|LBX0182"
 
 
@@ -229,7 +229,7 @@ def test_where_it_is_and_who_may_read_it(lab):
     change(web, backends[0], "loadfactor", "3")
     assert state_file(web).stat().st_mode & 0o7777 == 0o600
     assert state_file(web).parent.stat().st_mode & 0o7777 == 0o700
-    assert os.listdir(state_file(web).parent) == ["state"]
+    assert sorted(os.listdir(state_file(web).parent)) == ["lock", "state"]
     assert decisions(state_file(web).read_text()) == [
         ["member", "main", "balancer://mycluster", backends[0].url, "loadfactor", "1.00", "3.00"]]
 
@@ -271,7 +271,7 @@ def test_replaced_atomically(lab):
     assert len(texts) >= 100 and len(set(texts)) >= 20, (len(texts), len(set(texts)))
     for text in set(texts):
         decisions(text)
-    assert os.listdir(path.parent) == ["state"]
+    assert sorted(os.listdir(path.parent)) == ["lock", "state"]
 
 
 def test_changes_by_several_children_at_once(lab):
@@ -328,7 +328,7 @@ def test_it_stays_small(lab):
 
 def damaged_ones():
     rng = random.Random(43)
-    other_version = "a later version's", lambda t: t.replace("lbx-state 1", "lbx-state 2")
+    other_version = "a later version's", lambda t: t.replace("lbx-state 2", "lbx-state 3")
     return [
         ("cut in a line", lambda t: t[:len(HEAD) + 20]),
         ("cut between lines", lambda t: t[:t.index("\n", len(HEAD)) + 1]),

@@ -18,6 +18,7 @@ struct seen {
     unsigned n;
     char text[MOST][6][600];
     int has_member[MOST];
+    int added[MOST];
 };
 
 static void note(void *baton, const struct lbx_intent *i)
@@ -30,6 +31,7 @@ static void note(void *baton, const struct lbx_intent *i)
     for (int k = 0; k < 6; k++) {
         snprintf(s->text[s->n][k], sizeof(s->text[0][0]), "%s", part[k]);
     }
+    s->added[s->n] = i->added;
     s->has_member[s->n++] = i->member != NULL;
 }
 
@@ -47,9 +49,9 @@ static const char example[] =
 
 START_TEST(worked_example)
 {
-    struct lbx_intent drain = {"main", "balancer://app", "http://a:80", "drain", "off", "on"};
-    struct lbx_intent method = {"main",     "balancer://app", NULL,
-                                "lbmethod", "byrequests",     "bytraffic"};
+    struct lbx_intent drain = {"main", "balancer://app", "http://a:80", "drain", "off", "on", 0};
+    struct lbx_intent method = {"main",       "balancer://app", NULL, "lbmethod",
+                                "byrequests", "bytraffic",      0};
     static char line[LBX_INTENT_LINE_MAX];
     static struct seen s;
     char made[sizeof(example)] = LBX_INTENT_HEAD "\n", text[sizeof(example)];
@@ -96,7 +98,7 @@ static const struct {
     {"", LBX_EFORMAT, 1},
     {"\n", LBX_EFORMAT, 1},
     {"something else\nend 0\n", LBX_EFORMAT, 1},
-    {"lbx-state 2\nend 0\n", LBX_EVERSION, 1},
+    {"lbx-state 3\nend 0\n", LBX_EVERSION, 1},
     {"lbx-state 10\nend 0\n", LBX_EVERSION, 1},
     {LBX_INTENT_HEAD, LBX_EVERSION, 1}, /* cut within the first line: not one we know */
     {LBX_INTENT_HEAD "\n", LBX_EFORMAT, 2},
@@ -187,6 +189,7 @@ START_TEST(round_trip)
 {
     struct unit_rng g = UNIT_RNG();
     static char want[MOST][6][600], text[TEXT_MAX];
+    int added[MOST];
     static struct seen s;
 
     for (int round = 0; round < 100; round++) {
@@ -206,8 +209,10 @@ START_TEST(round_trip)
             if (unit_below(&g, 2)) {
                 want[k][2][0] = '\0';
             }
-            i = (struct lbx_intent){want[k][0], want[k][1], *want[k][2] ? want[k][2] : NULL,
-                                    want[k][3], want[k][4], want[k][5]};
+            i = (struct lbx_intent){
+                want[k][0], want[k][1], *want[k][2] ? want[k][2] : NULL,         want[k][3],
+                want[k][4], want[k][5], *want[k][2] ? (int)unit_below(&g, 2) : 0};
+            added[k] = i.added;
             len = lbx_intent_print(&i, text + at);
             ck_assert_uint_gt(len, 0);
             ck_assert_ptr_eq(strchr(text + at, '\n'), text + at + len - 1);
@@ -222,6 +227,7 @@ START_TEST(round_trip)
                 ck_assert_str_eq(s.text[k][c], want[k][c]);
             }
             ck_assert_int_eq(s.has_member[k], want[k][2][0] != '\0');
+            ck_assert_int_eq(s.added[k], added[k]);
         }
     }
 }
@@ -237,7 +243,7 @@ START_TEST(lines_have_a_limit)
 
     for (int escaped = 0; escaped < 2; escaped++) {
         for (size_t len = 1; len <= LBX_INTENT_LINE_MAX; len += len < 1000 ? 100 : 1) {
-            struct lbx_intent i = {"", "b", key, "f", "", ""};
+            struct lbx_intent i = {"", "b", key, "f", "", "", 0};
             size_t got;
 
             memset(key, escaped ? '%' : 'x', len);

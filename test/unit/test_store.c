@@ -328,6 +328,47 @@ static int only_202(uint32_t pid)
     return pid == 202;
 }
 
+/* Half-made records are nobody's; removed ones rest before they are used again. */
+START_TEST(members_come_and_go_at_run_time)
+{
+    struct lbx_store st = {0};
+    struct lbx_seg_head *h = add_segment(&st, 1, 4, 2);
+    struct lbx_ref set, made, same, again, found;
+    uint32_t sets;
+
+    ck_assert_int_eq(lbx_store_new_set_locked(&st, "main", "balancer://a", &set), LBX_OK);
+    ck_assert_int_eq(lbx_store_make_member_locked(&st, set, "http://m", &made), LBX_OK);
+    ck_assert_ptr_null(lbx_store_member(&st, made));
+    ck_assert_int_eq(lbx_store_find_member_locked(&st, set, "http://m", &found), LBX_ENOTFOUND);
+    ck_assert_uint_eq(lbx_store_room(&st, &sets), 3);
+    /* its maker died; whoever sweeps holds the mutex, so nobody is at it */
+    lbx_store_sweep_locked(&st);
+    ck_assert_uint_eq(lbx_store_room(&st, &sets), 4);
+
+    ck_assert_int_eq(lbx_store_make_member_locked(&st, set, "http://m", &same), LBX_OK);
+    ck_assert_uint_ne(same.revision, made.revision);
+    lbx_seg_member_at(h, LBX_SLOT_INDEX(same.slot))->life = LBX_LIVE;
+    ck_assert_ptr_nonnull(lbx_store_member(&st, same));
+    lbx_store_member(&st, same)->retired_s = 100;
+    lbx_store_member(&st, same)->life = LBX_RETIRED;
+    ck_assert_int_eq(lbx_store_new_member_locked(&st, set, "http://m", &again), LBX_OK);
+    ck_assert_int_eq(lbx_store_find_member_locked(&st, set, "http://m", &found), LBX_OK);
+    ck_assert_uint_eq(found.slot, again.slot); /* rather the live one */
+
+    ck_assert_uint_eq(lbx_store_sweep_old_locked(&st, 100), 0);
+    lbx_store_reserve(&st, 1, same.slot);
+    st.seg[0]->children_high = 2;
+    ck_assert_uint_eq(lbx_store_sweep_old_locked(&st, 101), 0);
+    lbx_store_release(&st, 1, same.slot);
+    ck_assert_uint_eq(lbx_store_sweep_old_locked(&st, 101), 1);
+    /* retired by a new configuration: not while processes serve */
+    lbx_store_member(&st, again)->life = LBX_RETIRED;
+    ck_assert_uint_eq(lbx_store_sweep_old_locked(&st, UINT32_MAX), 0);
+    ck_assert_uint_eq(lbx_store_sweep_locked(&st), 1);
+    drop_segments(&st);
+}
+END_TEST
+
 START_TEST(child_sweep_clears_the_dead)
 {
     struct lbx_store st = {0};
@@ -623,6 +664,7 @@ TCase *case_store(void)
     tcase_add_test(tc, full_then_a_second_segment);
     tcase_add_test(tc, the_chain_has_a_limit);
     tcase_add_test(tc, children_claim_and_are_cleared);
+    tcase_add_test(tc, members_come_and_go_at_run_time);
     tcase_add_test(tc, child_sweep_clears_the_dead);
     tcase_add_test(tc, concurrent_claims_differ);
     tcase_add_test(tc, the_lock_outlives_its_holders);

@@ -12,6 +12,10 @@
  *     POST /-lab/checks    member=...&do=now|pause|resume, in all balancers
  *     POST /-lab/events    kind=...&who=...&balancer=...&member=...&text=...
  *
+ *     GET  /-lab/cost      what a snapshot costs
+ *     POST /-lab/add       balancer=...&url=...&params=...&dry_run=1
+ *     POST /-lab/remove    balancer=...&member=...&dry_run=1
+ *
  * Also two lbmethod providers of the kind that third parties write: "lab_last"
  * takes the last usable member, with a finder of its own; "lab_first" asks
  * mod_proxy's proxy_balancer_get_best_worker and counts how often it was told of
@@ -28,6 +32,7 @@
 #include "util_script.h"
 
 #include <string.h>
+#include <time.h>
 
 module AP_MODULE_DECLARE_DATA lbx_lab_module;
 
@@ -35,6 +40,8 @@ static APR_OPTIONAL_FN_TYPE(lbx_snapshot) * snapshot;
 static APR_OPTIONAL_FN_TYPE(lbx_apply) * apply;
 static APR_OPTIONAL_FN_TYPE(lbx_apply_if) * apply_if;
 static APR_OPTIONAL_FN_TYPE(lbx_revision) * revision;
+static APR_OPTIONAL_FN_TYPE(lbx_member_add) * member_add;
+static APR_OPTIONAL_FN_TYPE(lbx_member_remove) * member_remove;
 static APR_OPTIONAL_FN_TYPE(lbx_events) * events;
 static APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
 static APR_OPTIONAL_FN_TYPE(lbx_check_info) * check_info;
@@ -72,20 +79,35 @@ static void put_vals(request_rec *r, const char *name, const struct lbx_member_v
                quoted(r->pool, v->redirect));
 }
 
+static void put_numbers(request_rec *r, const char *name, const uint64_t *number, unsigned n)
+{
+    ap_rprintf(r, "\"%s\":[", name);
+    for (unsigned i = 0; i < n; i++) {
+        ap_rprintf(r, "%s%" APR_UINT64_T_FMT, i ? "," : "", number[i]);
+    }
+    ap_rputs("],", r);
+}
+
 static void put_member(request_rec *r, const struct lbx_member_info *m)
 {
     const struct lbx_member_view *v = &m->view;
 
-    ap_rprintf(r,
-               "{\"name\":%s,\"host\":%s,\"port\":%d,\"inelig\":%d,\"health\":%u,"
-               "\"error_at_us\":%" APR_UINT64_T_FMT ",\"retry_us\":%" APR_UINT64_T_FMT
-               ",\"retries\":%u,\"in_flight\":%u,\"elected\":%" APR_UINT64_T_FMT
-               ",\"sent\":%" APR_UINT64_T_FMT ",\"received\":%" APR_UINT64_T_FMT
-               ",\"failures\":%" APR_UINT64_T_FMT ",\"load\":%" APR_INT64_T_FMT ",",
-               quoted(r->pool, m->name), quoted(r->pool, m->host), m->port, (int)m->inelig,
-               v->health, v->error_at_us, v->retry_us, v->retries, v->in_flight, v->elected,
-               v->sent, v->received, v->failures, v->load);
+    ap_rprintf(
+        r,
+        "{\"name\":%s,\"added\":%d,\"retired\":%u,\"host\":%s,\"port\":%d,\"inelig\":%d,\"health\":%u,"
+        "\"error_at_us\":%" APR_UINT64_T_FMT ",\"retry_us\":%" APR_UINT64_T_FMT
+        ",\"retries\":%u,\"in_flight\":%u,\"elected\":%" APR_UINT64_T_FMT
+        ",\"sent\":%" APR_UINT64_T_FMT ",\"received\":%" APR_UINT64_T_FMT
+        ",\"failures\":%" APR_UINT64_T_FMT ",\"load\":%" APR_INT64_T_FMT ",",
+        quoted(r->pool, m->name), m->added, v->retired, quoted(r->pool, m->host), m->port,
+        (int)m->inelig, v->health, v->error_at_us, v->retry_us, v->retries, v->in_flight,
+        v->elected, v->sent, v->received, v->failures, v->load);
     ap_rprintf(r, "\"ramp\":%u,", v->ramp);
+    put_numbers(r, "outcome", m->tally.outcome, LBX_OUTCOME_N);
+    put_numbers(r, "retried", m->tally.retried, LBX_OUTCOME_N);
+    put_numbers(r, "status", m->tally.status, LBX_CLASS_N);
+    put_numbers(r, "latency", m->tally.latency, LBX_LATENCY_N);
+    put_numbers(r, "latency_us", &m->tally.latency_us, 1);
     put_vals(r, "run", &v->run);
     ap_rputs(",", r);
     put_vals(r, "conf", &v->conf);
@@ -124,6 +146,28 @@ static int look(request_rec *r)
         put_set(r, &APR_ARRAY_IDX(all, i, struct lbx_set_info));
     }
     ap_rputs("]}\n", r);
+    return OK;
+}
+
+/* What a snapshot costs: microseconds of the process's CPU time for each of ?N. */
+static int look_at_cost(request_rec *r)
+{
+    int n = r->args ? (int)apr_atoi64(r->args) : 100;
+    struct timespec from, to;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &from);
+    for (int i = 0; i < n; i++) {
+        apr_pool_t *p;
+
+        apr_pool_create(&p, r->pool);
+        snapshot(p, NULL);
+        apr_pool_destroy(p);
+    }
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &to);
+    ap_set_content_type(r, "application/json");
+    ap_rprintf(r, "{\"us\":%.1f}\n",
+               ((double)(to.tv_sec - from.tv_sec) * 1e6 + (double)(to.tv_nsec - from.tv_nsec) / 1e3)
+                   / n);
     return OK;
 }
 
@@ -277,6 +321,24 @@ static int change(request_rec *r)
     return answer(r, rc, error);
 }
 
+static int come_or_go(request_rec *r, int add)
+{
+    const apr_table_t *form = read_form(r);
+    const char *balancer = form ? apr_table_get(form, "balancer") : NULL;
+    const char *url = form ? apr_table_get(form, add ? "url" : "member") : NULL;
+    int dry_run = form && apr_table_get(form, "dry_run");
+    const char *error = "";
+    enum lbx_rc rc;
+
+    if (!balancer || !url) {
+        return HTTP_BAD_REQUEST;
+    }
+    rc = add ? member_add(r->pool, r->server, balancer, url, apr_table_get(form, "params"),
+                          "the scenario", dry_run, &error)
+             : member_remove(r->pool, r->server, balancer, url, "the scenario", dry_run, &error);
+    return answer(r, rc, rc ? error : "");
+}
+
 static int look_at_revision(request_rec *r)
 {
     ap_set_content_type(r, "application/json");
@@ -349,11 +411,18 @@ static int handler(request_rec *r)
     if (!r->handler || strcmp(r->handler, "lbx-lab")) {
         return DECLINED;
     }
-    if (!snapshot || !apply || !apply_if || !revision || !events || !event_add) {
+    if (!snapshot || !apply || !apply_if || !revision || !member_add || !member_remove || !events
+        || !event_add) {
         return HTTP_NOT_IMPLEMENTED;
     }
     if (!strcmp(r->uri, "/-lab/events")) {
         return r->method_number == M_POST ? add_event(r) : look_at_events(r);
+    }
+    if (!strcmp(r->uri, "/-lab/add") || !strcmp(r->uri, "/-lab/remove")) {
+        return come_or_go(r, r->uri[6] == 'a');
+    }
+    if (!strcmp(r->uri, "/-lab/cost")) {
+        return look_at_cost(r);
     }
     if (!strcmp(r->uri, "/-lab/revision")) {
         return look_at_revision(r);
@@ -416,6 +485,8 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     apply = APR_RETRIEVE_OPTIONAL_FN(lbx_apply);
     apply_if = APR_RETRIEVE_OPTIONAL_FN(lbx_apply_if);
     revision = APR_RETRIEVE_OPTIONAL_FN(lbx_revision);
+    member_add = APR_RETRIEVE_OPTIONAL_FN(lbx_member_add);
+    member_remove = APR_RETRIEVE_OPTIONAL_FN(lbx_member_remove);
     events = APR_RETRIEVE_OPTIONAL_FN(lbx_events);
     event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
     check_info = APR_RETRIEVE_OPTIONAL_FN(lbx_check_info);
