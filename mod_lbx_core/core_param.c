@@ -41,11 +41,44 @@ static const struct rival rivals[] = {
      "mod_lbx_core (health checks are mod_lbx_hcheck's)"},
 };
 
+/* Minor module magic numbers of 20120211 at which structs of mod_proxy that we make
+ * or copy changed their size: name_ex, address, is_host_matchable. */
+static const int layouts[] = {124, 130, 138};
+
+static unsigned layout_of(int minor)
+{
+    unsigned n = 0;
+
+    while (n < sizeof(layouts) / sizeof(layouts[0]) && layouts[n] <= minor) {
+        n++;
+    }
+    return n;
+}
+
+/* Modules of another httpd would write behind the ends of shared structs. */
+static int check_magic(void)
+{
+    const module *proxy = ap_find_linked_module("mod_proxy.c");
+
+    if (!proxy || layout_of(proxy->minor_version) == layout_of(MODULE_MAGIC_NUMBER_MINOR)) {
+        return OK;
+    }
+    ap_log_error(APLOG_MARK, APLOG_EMERG | APLOG_STARTUP, 0, NULL,
+                 LBXNO(0202) "mod_lbx_core was built for another httpd: module magic number "
+                             "%d:%d, mod_proxy has %d:%d; build it again for this one",
+                 MODULE_MAGIC_NUMBER_MAJOR, MODULE_MAGIC_NUMBER_MINOR, proxy->version,
+                 proxy->minor_version);
+    return HTTP_INTERNAL_SERVER_ERROR;
+}
+
 int core_param_check_modules(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
     (void)p;
     (void)plog;
     (void)ptemp;
+    if (check_magic() != OK) {
+        return HTTP_INTERNAL_SERVER_ERROR;
+    }
     for (unsigned i = 0; i < sizeof(rivals) / sizeof(rivals[0]); i++) {
         const struct rival *v = &rivals[i];
 

@@ -22,6 +22,10 @@ BANNED = [
     ("system popen", lambda s: True, "runs a shell"),
     ("sleep usleep nanosleep apr_sleep", lambda s: not s.in_test, "blocks a thread: use a deadline or a tick"),
     ("ap_assert", lambda s: s.base.endswith("_request.c"), "ends a child: handle it, or LBX_CHECK"),
+    ("ap_proxy_determine_address ap_get_pollfd_from_conn ap_set_content_type_ex ap_filepath_merge "
+     "ap_proxy_fixup_uds_filename ap_set_time_process_request",
+     lambda s: s.is_module_file and "AP_MODULE_MAGIC_AT_LEAST" not in s.text,
+     "came after httpd 2.4.57: needs #if AP_MODULE_MAGIC_AT_LEAST"),
     ("malloc calloc realloc free strdup time clock_gettime gettimeofday rand random printf",
      lambda s: s.is_pure and s.is_module_file,
      "in a pure file: memory, time, randomness and output belong to the caller"),
