@@ -13,6 +13,7 @@
  * Bound: httpd, APR.
  */
 #include "sticky_check.h"
+#include "sticky_learn.h"
 #include "sticky_notes.h"
 #include "sticky_response.h"
 
@@ -42,7 +43,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     APR_OPTIONAL_FN_TYPE(lbx_seam_version) *seam_version =
         APR_RETRIEVE_OPTIONAL_FN(lbx_seam_version);
 
-    (void)plog, (void)ptemp;
+    (void)plog;
     if (seam_version && seam_version() != LBX_SEAM_VERSION) {
         ap_log_error(APLOG_MARK, APLOG_EMERG, 0, s,
                      LBXNO(0300) "mod_lbx_sticky needs version %d of the modules' contract, but "
@@ -58,20 +59,20 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
                      LBXNO(0304) "mod_lbx_sticky has nothing to do without mod_lbx_core");
     }
     sticky_notes_boot_bind();
-    sticky_members_boot_build(p, s);
-    return OK;
+    return sticky_members_boot_build(p, ptemp, s) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 
 static void child_init(apr_pool_t *p, server_rec *s)
 {
-    (void)s;
     sticky_members_child_init(p);
+    sticky_learn_child_init(p, s);
 }
 
 /* Optional hooks that are registered earlier are lost. */
 static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 {
-    (void)p, (void)plog, (void)ptemp;
+    (void)plog, (void)ptemp;
+    sticky_learn_register_mutex(p);
     APR_OPTIONAL_HOOK(lbx, lbx_hint, sticky_req_hint, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_response, sticky_req_response, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_figures, sticky_notes_figures, NULL, NULL, APR_HOOK_MIDDLE);

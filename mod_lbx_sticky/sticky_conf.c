@@ -11,6 +11,8 @@
 #include "apr_hash.h"
 #include "apr_lib.h"
 
+#include "sticky_learn.h"
+
 /* What browsers keep at most, seconds. */
 enum { LONGEST = 400 * 86400 };
 
@@ -350,12 +352,15 @@ static const char *parse_key(cmd_parms *cmd, struct sticky_rules *r, const char 
     return keys->nelts ? NULL : must_be(cmd, "", "a secret, or file:PATH");
 }
 
+static const char *parse_learn(cmd_parms *cmd, struct sticky_rules *r, const char *args)
+{
+    return sticky_learn_parse(cmd, args, &r->learn);
+}
+
 static const char *(*const parsers[STICKY_RULES])(cmd_parms *cmd, struct sticky_rules *r,
                                                   const char *args) = {
-    [STICKY_AUTO] = parse_auto,
-    [STICKY_COOKIE] = parse_cookie,
-    [STICKY_REWRITE] = parse_rewrite,
-    [STICKY_KEY] = parse_key,
+    [STICKY_AUTO] = parse_auto,   [STICKY_COOKIE] = parse_cookie, [STICKY_REWRITE] = parse_rewrite,
+    [STICKY_LEARN] = parse_learn, [STICKY_KEY] = parse_key,
 };
 
 const char *sticky_conf_command(cmd_parms *cmd, void *dconf, const char *args)
@@ -394,6 +399,9 @@ static void overlay(struct sticky_rules *to, const struct sticky_rules *from)
     }
     if (from->given & 1u << STICKY_REWRITE) {
         to->rewrite = from->rewrite;
+    }
+    if (from->given & 1u << STICKY_LEARN) {
+        to->learn = from->learn;
     }
     if (from->given & 1u << STICKY_KEY) {
         to->keys = from->keys;

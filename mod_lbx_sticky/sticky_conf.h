@@ -22,7 +22,17 @@
 
 extern module AP_MODULE_DECLARE_DATA lbx_sticky_module;
 
-enum sticky_rule { STICKY_AUTO, STICKY_COOKIE, STICKY_REWRITE, STICKY_KEY, STICKY_RULES };
+enum sticky_rule {
+    STICKY_AUTO,
+    STICKY_COOKIE,
+    STICKY_REWRITE,
+    STICKY_LEARN,
+    STICKY_KEY,
+    STICKY_RULES
+};
+
+struct sticky_learning;
+struct sticky_memory;
 
 /* Of a cookie of our own: the companion's, or LBXStickyCookie's. */
 struct sticky_cookie {
@@ -48,6 +58,7 @@ struct sticky_rules {
     const char *auto_name; /* NULL: made of the application's */
     struct sticky_cookie cookie;
     int rewrite;
+    struct sticky_learning *learn;  /* NULL: not */
     const apr_array_header_t *keys; /* const char *: texts, the present one first */
 };
 
@@ -59,6 +70,7 @@ struct sticky_set {
     struct sticky_rules rules;
     unsigned keys_n; /* 1 at least */
     const struct lbx_token_key *key;
+    struct sticky_memory *memory; /* of learned sessions; NULL: none */
 
     /* of each child: who has which id (sticky_members) */
     apr_thread_mutex_t *mutex;
@@ -78,6 +90,7 @@ const char *sticky_conf_command(cmd_parms *cmd, void *dconf, const char *args);
     STICKY_CONF_ROW("LBXStickyAuto", STICKY_AUTO, "On [name=COOKIE] [plain], or Off"),             \
         STICKY_CONF_ROW("LBXStickyCookie", STICKY_COOKIE, "a name with options, or Off"),          \
         STICKY_CONF_ROW("LBXStickyRewrite", STICKY_REWRITE, "On or Off"),                          \
+        STICKY_CONF_ROW("LBXStickyLearn", STICKY_LEARN, "where the id is, and options, or Off"),   \
         STICKY_CONF_ROW("LBXStickyKey", STICKY_KEY, "a secret or file:PATH, and previous= ones")
 
 /* What is in force for a balancer of <s>, in <p>. */

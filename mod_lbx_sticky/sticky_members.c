@@ -16,10 +16,12 @@
 #include "apr_hash.h"
 
 #include "sticky_key.h"
+#include "sticky_learn.h"
 
 struct sticky_id {
     char route[LBX_ROUTE_MAX]; /* with which this was made */
     char shown[LBX_ROUTE_MAX]; /* the route in force: that one, or the automatic */
+    uint64_t shared;           /* sticky_members_public() */
     uint64_t id[2];            /* under the present key and the one before; more are computed */
 };
 
@@ -42,7 +44,8 @@ struct sticky_set *sticky_members_set(struct lbx_ref ref)
     return set && set->ref.revision == ref.revision ? set : NULL;
 }
 
-static void add_set(apr_pool_t *p, server_rec *main, const struct lbx_set_info *info)
+static apr_status_t add_set(apr_pool_t *p, apr_pool_t *ptemp, server_rec *main,
+                            const struct lbx_set_info *info)
 {
     struct sticky_set *set = apr_pcalloc(p, sizeof(*set));
 
@@ -53,18 +56,22 @@ static void add_set(apr_pool_t *p, server_rec *main, const struct lbx_set_info *
     sticky_key_boot_make(p, main, set);
     APR_ARRAY_PUSH(table.all, struct sticky_set *) = set;
     apr_hash_set(table.by_slot, &set->ref.slot, sizeof(set->ref.slot), set);
+    return set->rules.learn ? sticky_learn_boot_open(p, ptemp, main, set, info->scope)
+                            : APR_SUCCESS;
 }
 
-void sticky_members_boot_build(apr_pool_t *p, server_rec *main)
+apr_status_t sticky_members_boot_build(apr_pool_t *p, apr_pool_t *ptemp, server_rec *main)
 {
     APR_OPTIONAL_FN_TYPE(lbx_snapshot) *snapshot = APR_RETRIEVE_OPTIONAL_FN(lbx_snapshot);
     const apr_array_header_t *sets = snapshot ? snapshot(p, NULL) : NULL;
+    apr_status_t rv = APR_SUCCESS;
 
     table.all = apr_array_make(p, 8, sizeof(struct sticky_set *));
     table.by_slot = apr_hash_make(p);
-    for (int i = 0; sets && i < sets->nelts; i++) {
-        add_set(p, main, &APR_ARRAY_IDX(sets, i, struct lbx_set_info));
+    for (int i = 0; sets && i < sets->nelts && rv == APR_SUCCESS; i++) {
+        rv = add_set(p, ptemp, main, &APR_ARRAY_IDX(sets, i, struct lbx_set_info));
     }
+    return rv;
 }
 
 void sticky_members_child_init(apr_pool_t *p)
@@ -101,6 +108,15 @@ static uint64_t id_of(const struct sticky_set *set, unsigned k, const char *rout
     return lbx_token_id(&set->key[k], text);
 }
 
+uint64_t sticky_members_public(const char *route, const char *name)
+{
+    char text[LBX_MEMBER_MAX + 8];
+
+    apr_cpystrn(apr_cpystrn(text, *route ? "route " : "member ", sizeof(text)),
+                *route ? route : name, LBX_MEMBER_MAX);
+    return sticky_key_public(text);
+}
+
 static void make_row(const struct sticky_set *set, struct sticky_id *row, const char *route,
                      const char *name)
 {
@@ -108,6 +124,7 @@ static void make_row(const struct sticky_set *set, struct sticky_id *row, const 
 
     apr_cpystrn(row->route, route, sizeof(row->route));
     apr_cpystrn(row->shown, sticky_members_route(route, name, room), sizeof(row->shown));
+    row->shared = sticky_members_public(route, name);
     for (unsigned k = 0; k < set->keys_n && k < 2; k++) {
         row->id[k] = id_of(set, k, route, name);
     }
@@ -192,6 +209,32 @@ uint32_t sticky_members_req_by_route(struct sticky_set *set, const struct lbx_hi
     who = find_route(set, ask, route, len);
     if (who == STICKY_NOBODY && refresh(set, ask)) {
         who = find_route(set, ask, route, len);
+    }
+    apr_thread_mutex_unlock(set->mutex);
+    return who;
+}
+
+static uint32_t find_number(const struct sticky_set *set, const struct lbx_hint_ask *ask,
+                            uint32_t number, uint32_t (*shorten)(uint64_t hash))
+{
+    for (uint32_t i = 0; i < ask->n && i < set->ids_n; i++) {
+        if (*set->ids[i].shown && shorten(set->ids[i].shared) == number
+            && !strcmp(set->ids[i].route, ask->member_route(ask, i))) {
+            return i;
+        }
+    }
+    return STICKY_NOBODY;
+}
+
+uint32_t sticky_members_req_by_number(struct sticky_set *set, const struct lbx_hint_ask *ask,
+                                      uint32_t number, uint32_t (*shorten)(uint64_t hash))
+{
+    uint32_t who;
+
+    apr_thread_mutex_lock(set->mutex);
+    who = find_number(set, ask, number, shorten);
+    if (who == STICKY_NOBODY && refresh(set, ask)) {
+        who = find_number(set, ask, number, shorten);
     }
     apr_thread_mutex_unlock(set->mutex);
     return who;

@@ -17,7 +17,7 @@
 enum { STICKY_ROUTE_TEXT = 17, STICKY_NOBODY = UINT32_MAX };
 
 /* Make the table of balancers.  Parent, post_config, after core's. */
-void sticky_members_boot_build(apr_pool_t *p, server_rec *main);
+apr_status_t sticky_members_boot_build(apr_pool_t *p, apr_pool_t *ptemp, server_rec *main);
 
 /* Make what each child has of its own.  child_init. */
 void sticky_members_child_init(apr_pool_t *p);
@@ -37,6 +37,14 @@ const char *sticky_members_route(const char *route, const char *name, char room[
 /* Who has this id under key <k>; STICKY_NOBODY.  Request threads. */
 uint32_t sticky_members_req_by_id(struct sticky_set *set, const struct lbx_hint_ask *ask,
                                   unsigned k, uint64_t id);
+
+/* A member's number for memory that nodes share: a hash of its identity. */
+uint64_t sticky_members_public(const char *route, const char *name);
+
+/* Who has this number, as <shorten> makes one of the hash; STICKY_NOBODY.  Request
+ * threads. */
+uint32_t sticky_members_req_by_number(struct sticky_set *set, const struct lbx_hint_ask *ask,
+                                      uint32_t number, uint32_t (*shorten)(uint64_t hash));
 
 /* Who has this route, automatic ones included; STICKY_NOBODY.  Request threads. */
 uint32_t sticky_members_req_by_route(struct sticky_set *set, const struct lbx_hint_ask *ask,

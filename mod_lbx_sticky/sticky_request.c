@@ -18,6 +18,7 @@
 #include "lbx_cookie.h"
 #include "lbx_route.h"
 #include "sticky_key.h"
+#include "sticky_learn.h"
 #include "sticky_notes.h"
 
 APLOG_USE_MODULE(lbx_sticky);
@@ -290,6 +291,9 @@ static enum sticky_mode mode_of(const struct sticky_set *set, const struct lbx_h
     if (set->rules.cookie.name) {
         return STICKY_INSERTS;
     }
+    if (set->rules.learn) {
+        return STICKY_LEARNS;
+    }
     if (!*ask->sticky) {
         return STICKY_READS;
     }
@@ -387,18 +391,42 @@ static void look_at_cookies(request_rec *r, const struct lbx_hint_ask *ask,
     }
 }
 
+/* What was learned counts unless the application says it itself. */
+static void recall(request_rec *r, const struct lbx_hint_ask *ask, struct sticky_session *q,
+                   struct lbx_hint *hint, int is_known)
+{
+    uint32_t member = q->member;
+
+    sticky_learn_req_find(r, ask, q);
+    if (is_known) {
+        q->ours = 0;
+        q->member = member;
+    } else if (q->ours) {
+        hint->has_member = 1;
+        hint->member = q->member;
+        hint->from = q->set->rules.learn->name;
+        hint->route = *ask->member_route(ask, q->member)
+                          ? apr_pstrdup(r->pool, ask->member_route(ask, q->member))
+                          : NULL;
+    }
+}
+
 int sticky_req_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint)
 {
     struct sticky_set *set = sticky_members_set(ask->set);
     struct sticky_session *q;
     int is_known;
 
-    if (!set || (!*ask->sticky && !set->rules.cookie.name)) {
+    if (!set || (!*ask->sticky && !set->rules.cookie.name && !set->rules.learn)) {
         return DECLINED;
     }
     q = begin(r, ask, set);
     is_known = *ask->sticky && find_route(r, ask, q, hint);
-    look_at_cookies(r, ask, q, hint, is_known);
+    if (q->mode == STICKY_LEARNS) {
+        recall(r, ask, q, hint, is_known);
+    } else {
+        look_at_cookies(r, ask, q, hint, is_known);
+    }
     if (is_known || q->ours) {
         q->result = STICKY_MATCH;
         return DONE;

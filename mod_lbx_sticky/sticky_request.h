@@ -17,6 +17,7 @@ enum sticky_mode {
     STICKY_READS,       /* nobody of us: routes in the application's sessions only */
     STICKY_ACCOMPANIES, /* one beside the application's */
     STICKY_INSERTS,     /* LBXStickyCookie */
+    STICKY_LEARNS,      /* the application, and we remember (sticky_learn) */
     STICKY_REWRITES     /* the application's, with the route in it */
 };
 
@@ -44,6 +45,9 @@ struct sticky_session {
     struct lbx_token *token; /* the value that said so; NULL: none, or a plain one */
     uint32_t issued;
     uint32_t seen;
+    uint64_t session;      /* STICKY_LEARNS: what stands for it; 0: none */
+    uint32_t known;        /* ... and the member's number that was remembered; 0: none */
+    uint32_t known_at;     /* ... when that was written to a store, seconds */
     const char *app_value; /* STICKY_REWRITES: the application's value of this session */
 };
 

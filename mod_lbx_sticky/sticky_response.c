@@ -15,6 +15,7 @@
 #include "apr_date.h"
 
 #include "sticky_key.h"
+#include "sticky_learn.h"
 #include "sticky_notes.h"
 
 APLOG_USE_MODULE(lbx_sticky);
@@ -52,7 +53,7 @@ static uint32_t expiry(const request_rec *r, const struct lbx_setcookie *c)
                                                                                 : 0;
 }
 
-static int taken_back(const request_rec *r, const struct lbx_setcookie *c)
+int sticky_req_taken_back(const request_rec *r, const struct lbx_setcookie *c)
 {
     uint32_t ends = expiry(r, c);
 
@@ -70,7 +71,7 @@ static int look(void *baton, const char *key, const char *value)
         return 1;
     }
     if (lbx_span_is(&c.name, f->name)) {
-        *(taken_back(f->r, &c) ? &f->gone : &f->set) = c;
+        *(sticky_req_taken_back(f->r, &c) ? &f->gone : &f->set) = c;
     } else if (lbx_span_is_nocase(&c.name, f->name)) {
         f->other_case = apr_pstrmemdup(f->r->pool, c.name.at, c.name.len);
     }
@@ -392,7 +393,8 @@ static int rewrite_line(void *baton, const char *key, const char *value)
     size_t len = strlen(w->route);
     struct lbx_setcookie c;
 
-    if (lbx_setcookie_read(&c, value) && lbx_span_is(&c.name, w->q->app) && !taken_back(w->r, &c)
+    if (lbx_setcookie_read(&c, value) && lbx_span_is(&c.name, w->q->app)
+        && !sticky_req_taken_back(w->r, &c)
         && !(c.value.len > len && c.value.at[c.value.len - len - 1] == w->q->separator
              && !memcmp(c.value.at + c.value.len - len, w->route, len))) {
         const char *end = c.value.at + c.value.len;
@@ -470,6 +472,9 @@ int sticky_req_response(request_rec *r, const struct lbx_decision *d)
         break;
     case STICKY_INSERTS:
         insert(r, q, d);
+        break;
+    case STICKY_LEARNS:
+        sticky_learn_req_answer(r, q, d);
         break;
     case STICKY_REWRITES:
         rewrite(r, q, d);

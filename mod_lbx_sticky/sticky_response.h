@@ -9,6 +9,9 @@
 
 #include "sticky_request.h"
 
+/* Does the line end the session: no value, or a date in the past? */
+int sticky_req_taken_back(const request_rec *r, const struct lbx_setcookie *c);
+
 /* Core's hook of this name. */
 int sticky_req_response(request_rec *r, const struct lbx_decision *decision);
 

@@ -23,6 +23,7 @@ MODES: dict[str, tuple[str, str, bool, str]] = {
     "inserted": ("", "LBXStickyCookie LB", False, ""),
     "plain": ("", "LBXStickyCookie LB plain", False, ""),
     "dated": ("", "LBXStickyCookie LB maxidle=10m maxlife=1h", False, ""),
+    "learned": ("", "LBXStickyLearn cookie:S", False, "S={seq}id{route}; Path=/"),
     "rewritten": ("stickysession=S", "LBXStickyRewrite On", False, "S={seq}; Path=/"),
 }
 

@@ -72,7 +72,7 @@ def test_nofailover_refuses_the_dead_members_users_only(lab, mode):
         assert client.get("/").status == (503 if home == "b1" else 200)
 
 
-@pytest.mark.parametrize("mode", [m for m in MODES if m != "route"])
+@pytest.mark.parametrize("mode", [m for m in MODES if m not in ("route", "learned")])
 def test_after_a_full_restart(lab, mode):
     """The secret is kept in a file of the runtime directory."""
     web, backends = sticky(lab, mode)

@@ -44,6 +44,7 @@ TCase *case_prom(void);
 TCase *case_state(void);
 TCase *case_token(void);
 TCase *case_setcookie(void);
+TCase *case_learn(void);
 
 /* Of this run: LBX_SEED, or a new one; printed at the start. */
 extern uint64_t unit_seed;

@@ -56,6 +56,7 @@ static const struct {
     {"sticky", "route", case_route},
     {"sticky", "token", case_token},
     {"sticky", "setcookie", case_setcookie},
+    {"sticky", "learn", case_learn},
     {"hcheck", "hc_fsm", case_hc_fsm},
     {"hcheck", "hc_eject", case_hc_eject},
     {"hcheck", "hc_retry", case_hc_retry},
