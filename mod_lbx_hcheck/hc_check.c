@@ -155,7 +155,7 @@ static void prepare_tls(struct hc_probe *c, const struct hc_tls *t)
     }
 }
 
-int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open)
+int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open, int may_keep)
 {
     const struct hc_plan *plan = c->target->plan;
     CURL *e = c->easy;
@@ -176,6 +176,9 @@ int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open)
 #if LIBCURL_VERSION_NUM >= 0x075700
     curl_easy_setopt(e, CURLOPT_QUICK_EXIT, 1L); /* a name server that hangs holds nobody up */
 #endif
+    if (plan->numeric) { /* nothing to remember, and libcurl looks through all that it does */
+        curl_easy_setopt(e, CURLOPT_DNS_CACHE_TIMEOUT, 0L);
+    }
     if (plan->connect_to) {
         if (!add(&c->connect_to, plan->connect_to)) {
             return 0;
@@ -189,7 +192,7 @@ int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open)
         curl_easy_setopt(e, CURLOPT_FRESH_CONNECT, 1L);
     }
     /* before version 8, libcurl trips over the second request by prior knowledge */
-    if (plan->spec.interval_us > LONG_IDLE_US
+    if (!may_keep || plan->spec.interval_us > LONG_IDLE_US
         || (plan->http == CURL_HTTP_VERSION_2_PRIOR_KNOWLEDGE && LIBCURL_VERSION_NUM < 0x080000)) {
         curl_easy_setopt(e, CURLOPT_FORBID_REUSE, 1L);
     }

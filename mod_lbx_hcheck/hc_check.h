@@ -40,8 +40,9 @@ struct hc_probe {
     struct hc_probe *next_ping, *prev_ping;
 };
 
-/* Tell libcurl what the target's plan says.  0: no memory. */
-int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open);
+/* Tell libcurl what the target's plan says.  <may_keep>: the connection may be used for the
+ * next check.  0: no memory. */
+int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open, int may_keep);
 
 /* The verdict.  <scratch> is the caller's to clear. */
 void hc_check_judge(struct hc_probe *c, CURLcode code, apr_pool_t *scratch,

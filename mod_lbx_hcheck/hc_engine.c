@@ -26,7 +26,8 @@ APLOG_USE_MODULE(lbx_hcheck);
 
 enum {
     WAIT_MS = 250,          /* between two looks at the lease */
-    LOOK_US = 100000,       /* between two looks at the members */
+    TICK_US = 100000,       /* between two looks at time's own work (hc_recover) */
+    LOOK_US = 250000,       /* between two looks at what is asked of each member */
     STALE_US = 1000000,     /* between two looks at the configuration */
     REPORT_US = 10000000,   /* between two lines about ourselves, at debug */
     AT_ONCE = 64,           /* checks that begin before answers are looked at again */
@@ -47,7 +48,7 @@ struct engine {
     struct lbx_hc_sched sched;
     uint32_t sched_cap;
     uint32_t random;
-    uint64_t look_us, stale_us, report_us, complained_us;
+    uint64_t tick_us, look_us, stale_us, report_us, complained_us;
     uint64_t checks, latest_us; /* since the last report */
     uint64_t late_sum_us;
 };
@@ -215,17 +216,15 @@ static void schedule_new(struct engine *e, uint64_t now_us)
 
 static void read_all(struct engine *e, uint64_t now_us)
 {
-    struct rlimit files = {0, 0};
-    long most = 512;
+    struct rlimit files = {.rlim_cur = 1024};
 
     hc_model_tick_read(e->model, on_gone, e);
     grow_schedule(e);
     schedule_new(e, now_us);
-    if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
-        most = files.rlim_cur > 60000 ? 30000 : (long)files.rlim_cur / 2;
-    }
-    hc_probe_tick_idle(e->prober,
-                       (long)e->model->id_n + 8 < most ? (long)e->model->id_n + 8 : most);
+    getrlimit(RLIMIT_NOFILE, &files);
+    hc_probe_tick_idle(e->prober, files.rlim_cur < 2048       ? (uint32_t)files.rlim_cur / 2
+                                  : files.rlim_cur > 1u << 20 ? 1u << 20
+                                                              : (uint32_t)files.rlim_cur - 1024);
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, e->s,
                  LBXNO(0444) "health checks: %u balancers, %u members, %u targets", e->model->n,
                  e->model->members, e->model->id_n);
@@ -259,7 +258,6 @@ static void look_at(struct engine *e, struct hc_member *m, uint64_t now_us)
 
 static void look(struct engine *e, uint64_t now_us)
 {
-    hc_recover_watch_tick(now_us);
     for (uint32_t i = 0; i < e->model->n; i++) {
         for (uint32_t k = 0; k < e->model->set[i].n; k++) {
             if (e->model->set[i].member[k].target) {
@@ -300,6 +298,10 @@ static void turn(struct engine *e)
             read_all(e, now_us);
         }
     }
+    if (now_us >= e->tick_us) {
+        hc_recover_watch_tick(now_us);
+        e->tick_us = now_us + TICK_US;
+    }
     if (now_us >= e->look_us) {
         look(e, now_us);
     }
@@ -309,7 +311,7 @@ static void turn(struct engine *e)
     start_due(e);
     now_us = (uint64_t)apr_time_now();
     first = lbx_hc_sched_first(&e->sched);
-    first = first < e->look_us ? first : e->look_us;
+    first = first < e->tick_us ? first : e->tick_us;
     hc_probe_tick_wait(e->prober, first > now_us ? first - now_us : 0);
 }
 
@@ -341,7 +343,7 @@ static void reign(struct engine *e)
         return;
     }
     e->random = (uint32_t)now_us | 1;
-    e->look_us = e->stale_us = 0;
+    e->tick_us = e->look_us = e->stale_us = 0;
     e->report_us = now_us + REPORT_US;
     read_all(e, now_us);
     while (!must_end(e)) {
@@ -355,6 +357,7 @@ static void *run(void *baton)
     struct engine *e = baton;
     struct pollfd wake = {.fd = e->wake, .events = POLLIN};
 
+    pthread_setname_np(pthread_self(), "lbx-hcheck");
     while (!must_end(e)) {
         if (hc_lease_tick_take()) {
             apr_pool_create(&e->pool, NULL);

@@ -35,6 +35,7 @@ struct hc_plan {
     const char *method;     /* "GET" */
     const char *target;     /* "*", or NULL: the URL's path */
     const char *name;       /* that the certificate must be for */
+    int numeric;            /* the address needs no look-up */
     const char *impossible; /* why there is no check that could pass, or NULL */
     const struct hc_tls *ssl;
     struct lbx_hc_spec spec;

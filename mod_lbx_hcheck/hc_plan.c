@@ -105,15 +105,20 @@ static const char *bracketed(apr_pool_t *p, const char *host)
     return strchr(host, ':') && *host != '[' ? apr_pstrcat(p, "[", host, "]", NULL) : host;
 }
 
+static int is_numeric(const char *host)
+{
+    return strchr(host, ':') || strspn(host, "0123456789.") == strlen(host);
+}
+
 static void plan_where(apr_pool_t *p, struct hc_plan *plan, const struct lbx_member_info *info,
-                       int tls, int is_ajp)
+                       int tls)
 {
     const struct lbx_hc_spec *spec = &plan->spec;
     const char *name = bracketed(p, spec->sni ? spec->sni : info->host);
     int port = info->port ? info->port : scheme_of(info->scheme)->port;
     const char *path = plan->kind == HC_KIND_HTTP ? join(p, path_of(info->name), spec->uri) : "/";
 
-    (void)is_ajp;
+    plan->numeric = is_numeric(spec->addr ? spec->addr : info->host);
     plan->name = spec->sni ? spec->sni : info->host;
     plan->url = apr_psprintf(p, "%s://%s:%d%s", tls ? "https" : "http", name, port, path);
     if (spec->addr || spec->port || spec->sni) {
@@ -190,7 +195,7 @@ const struct hc_plan *hc_plan_make(apr_pool_t *p, server_rec *s, const char *bal
     plan->tls = scheme->tls;
     plan->http = http_version(spec, scheme);
     plan->timeout_us = lbx_hc_spec_timeout(spec, member_us);
-    plan_where(p, plan, info, scheme->tls, scheme->speaks == AJP);
+    plan_where(p, plan, info, scheme->tls);
     if (plan->tls) {
         plan->ssl = hc_tls_for(p, s, balancer);
         if (!plan->ssl->on[HC_TLS_ENGINE]) {

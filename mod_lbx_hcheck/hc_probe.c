@@ -32,6 +32,7 @@ struct hc_prober {
     struct hc_probe *pings;
     struct hc_probe **by_fd; /* CPINGs that wait for their answer */
     int by_fd_n;
+    uint32_t reusers; /* targets below this may keep their connection */
     CURL *spare[KEEP_HANDLES];
     int spares;
 };
@@ -154,7 +155,7 @@ int hc_probe_tick_start(struct hc_prober *pr, struct hc_target *t)
     c->fd = -1;
     c->began_us = (uint64_t)apr_time_now();
     c->easy = take_handle(pr);
-    if (!c->easy || !hc_check_prepare(c, on_open)
+    if (!c->easy || !hc_check_prepare(c, on_open, t->id < pr->reusers)
         || curl_multi_add_handle(pr->multi, c->easy) != CURLM_OK) {
         free_check(pr, c);
         return 0;
@@ -342,9 +343,10 @@ int hc_probe_tick_watch(struct hc_prober *pr, int fd)
     return epoll_ctl(pr->poll, EPOLL_CTL_ADD, fd, &e) == 0;
 }
 
-void hc_probe_tick_idle(struct hc_prober *pr, long connections)
+void hc_probe_tick_idle(struct hc_prober *pr, uint32_t targets)
 {
-    curl_multi_setopt(pr->multi, CURLMOPT_MAXCONNECTS, connections);
+    pr->reusers = targets;
+    curl_multi_setopt(pr->multi, CURLMOPT_MAXCONNECTS, 2 * (long)targets);
 }
 
 struct hc_prober *hc_probe_tick_open(apr_pool_t *p,

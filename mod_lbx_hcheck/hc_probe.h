@@ -35,8 +35,9 @@ struct hc_prober *hc_probe_tick_open(apr_pool_t *p,
                                      void *baton);
 void hc_probe_tick_close(struct hc_prober *pr);
 
-/* Keep as many idle connections as that. */
-void hc_probe_tick_idle(struct hc_prober *pr, long connections);
+/* Keep the idle connections of that many targets.  The others get a new one each
+ * time: to throw out the oldest of all would serve none when they come in turn. */
+void hc_probe_tick_idle(struct hc_prober *pr, uint32_t targets);
 
 /* Begin a check of <t>, which has none under way.  0: it could not begin, for want of
  * memory or descriptors. */

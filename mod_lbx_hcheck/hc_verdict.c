@@ -109,7 +109,7 @@ static void passed(struct hc_member *m, const struct hc_result *r, uint64_t now_
     uint32_t n = atomic_load(&c->passes);
     char detail[64];
 
-    if (!is_in_question(m) || (m->active && !m->probing && n < m->spec.passes)) {
+    if (!is_in_question(m) || (m->active && !m->probing && !lbx_hc_spec_decides(&m->spec, 1, n))) {
         return;
     }
     apr_snprintf(detail, sizeof(detail), "%s in %" APR_UINT64_T_FMT "ms",
@@ -131,7 +131,7 @@ static void failed(struct hc_member *m, const struct hc_result *r, uint64_t now_
     ap_log_error(APLOG_MARK, APLOG_DEBUG, 0, m->who.server,
                  LBXNO(0442) "%s: member %s failed a check, %u in a row: %s: %s", m->who.balancer,
                  m->who.name, n, lbx_hc_cause_name(r->cause), r->text);
-    if (m->active && n >= m->spec.fails) {
+    if (m->active && lbx_hc_spec_decides(&m->spec, 0, n)) {
         if (hc_state_step(&m->who, LBX_HC_CHECK_DOWN, r->cause, 0, r->text, now_us)) {
             atomic_store(&c->changed_us, now_us);
         }
@@ -173,15 +173,9 @@ int hc_verdict_tick_active(const struct hc_target *t)
 static uint64_t interval_for(const struct hc_member *m)
 {
     const struct lbx_hc_checked *c = &m->who.space->checked;
-    uint32_t passes = atomic_load(&c->passes), fails = atomic_load(&c->fails);
-    int is_out = is_in_question(m);
-    int changing =
-        is_out ? passes > 0 && passes < m->spec.passes : fails > 0 && fails < m->spec.fails;
 
-    if (changing && m->spec.fast_us) {
-        return m->spec.fast_us;
-    }
-    return is_out && !changing && m->spec.down_us ? m->spec.down_us : m->spec.interval_us;
+    return lbx_hc_spec_interval(&m->spec, is_in_question(m), atomic_load(&c->passes),
+                                atomic_load(&c->fails));
 }
 
 uint64_t hc_verdict_tick_next(const struct hc_target *t, uint64_t now_us, uint32_t dice)

@@ -344,6 +344,18 @@ uint64_t lbx_hc_spec_timeout(const struct lbx_hc_spec *spec, uint64_t member_us)
     return member_us && member_us < usual ? member_us : usual;
 }
 
+uint64_t lbx_hc_spec_interval(const struct lbx_hc_spec *spec, int out, uint32_t passes,
+                              uint32_t fails)
+{
+    uint32_t against = out ? passes : fails;
+    int changing = against > 0 && !lbx_hc_spec_decides(spec, out, against);
+
+    if (changing && spec->fast_us) {
+        return spec->fast_us;
+    }
+    return out && !changing && spec->down_us ? spec->down_us : spec->interval_us;
+}
+
 const char *lbx_hc_method_name(enum lbx_hc_method method)
 {
     static const char *const name[LBX_HC_METHOD_N] = {"NONE", "TCP", "OPTIONS",

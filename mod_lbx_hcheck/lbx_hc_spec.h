@@ -85,6 +85,17 @@ int lbx_hc_spec_status(const struct lbx_hc_spec *spec, unsigned status);
 /* How long a check may take; <member_us>: timeout= of the member, 0 without. */
 uint64_t lbx_hc_spec_timeout(const struct lbx_hc_spec *spec, uint64_t member_us);
 
+/* Do so many results of a kind in a row decide? */
+static inline int lbx_hc_spec_decides(const struct lbx_hc_spec *spec, int passed, uint32_t in_a_row)
+{
+    return in_a_row >= (passed ? spec->passes : spec->fails);
+}
+
+/* How long until the next check of a member that is <out> or not, after so many
+ * results of either kind in a row. */
+uint64_t lbx_hc_spec_interval(const struct lbx_hc_spec *spec, int out, uint32_t passes,
+                              uint32_t fails);
+
 /* "10s", "100ms", "2mi", "1h", "10": seconds.  0: not a time. */
 int lbx_hc_spec_time(const char *text, uint64_t *us);
 

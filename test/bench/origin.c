@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The member behind the httpd that is measured: gives every request head on
- * 127.0.0.1 the same small answer, in one write, on connections kept for ever.
+ * 127.0.0.1 (all addresses: "any") the same small answer, in one write, on connections kept for ever.
  * It costs next to nothing, so that its own noise is none of the figures.
  *
  * Not a web server: it reads no method and no path, and takes no body.
@@ -93,9 +93,9 @@ static void take(int ep, int listener)
     watch(ep, fd);
 }
 
-static int open_listener(void)
+static int open_listener(in_addr_t address)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(address)};
     socklen_t len = sizeof(a);
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
@@ -108,9 +108,11 @@ static int open_listener(void)
     return fd;
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
-    int listener = open_listener();
+    /* "any": many members, one address of 127.0.0.0/8 each */
+    int any = argc > 1 && !strcmp(argv[1], "any");
+    int listener = open_listener(any ? INADDR_ANY : INADDR_LOOPBACK);
     int ep = epoll_create1(EPOLL_CLOEXEC);
     struct epoll_event event[EVENTS];
 

@@ -33,6 +33,8 @@ TCase *case_queue(void);
 TCase *case_cookie(void);
 TCase *case_route(void);
 TCase *case_hc_fsm(void);
+TCase *case_hc_sched(void);
+TCase *case_hc_spec(void);
 TCase *case_hc_eject(void);
 TCase *case_hc_retry(void);
 TCase *case_slowstart(void);

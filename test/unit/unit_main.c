@@ -58,6 +58,8 @@ static const struct {
     {"sticky", "setcookie", case_setcookie},
     {"sticky", "learn", case_learn},
     {"hcheck", "hc_fsm", case_hc_fsm},
+    {"hcheck", "hc_sched", case_hc_sched},
+    {"hcheck", "hc_spec", case_hc_spec},
     {"hcheck", "hc_eject", case_hc_eject},
     {"hcheck", "hc_retry", case_hc_retry},
     {"hcheck", "slowstart", case_slowstart},
