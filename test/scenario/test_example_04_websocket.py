@@ -57,6 +57,24 @@ def test_they_are_balanced_counted_and_drained(lab, servers, path, name):
     await_idle(web, name)
 
 
+def test_they_are_limited(lab, servers):
+    web = start(lab, servers)
+    web.expect_log("LBX0162: balancer://live: No worker has room")
+    for s in servers[:2]:
+        change(web, s, "maxconn", 1, "live")
+    first, second = WebSocket(web.port, "/live/"), WebSocket(web.port, "/live/")
+    with pytest.raises(ConnectionError, match=" 503 "):
+        WebSocket(web.port, "/live/")
+    assert {first.echo("a"), second.echo("b")} == {"a", "b"}
+    first.close()
+    eventually(lambda: sum(in_flight(web, "live")) == 1, what="one has ended")
+    third = WebSocket(web.port, "/live/")
+    assert third.server == first.server
+    third.close()
+    second.close()
+    await_idle(web, "live")
+
+
 def test_plain_requests_share_the_members(lab, servers):
     web = start(lab, servers)
     assert set(who(web, 4, "/live/")) == {"live-1", "live-2"}
