@@ -89,12 +89,17 @@ int lbx_setcookie_read(struct lbx_setcookie *c, const char *header)
 
 long lbx_setcookie_maxage(const struct lbx_setcookie *c, long most)
 {
-    const char *at = c->maxage.at, *end = at ? at + c->maxage.len : NULL;
-    int minus = at && at < end && *at == '-';
+    const char *at = c->maxage.at, *end;
+    int minus;
     long n = 0;
 
+    if (!at) {
+        return -1;
+    }
+    end = at + c->maxage.len;
+    minus = at < end && *at == '-';
     at += minus;
-    if (!c->maxage.at || at == end) {
+    if (at == end) {
         return -1;
     }
     for (; at < end; at++) {
