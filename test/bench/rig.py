@@ -225,6 +225,10 @@ class Rig:
         self._webs.append(made)
         return made
 
+    def adopt(self, webs: Sequence[Web]) -> None:
+        """Those that others made end with the rig, too."""
+        self._webs += webs
+
     def close_webs(self) -> None:
         while self._webs:
             self._webs.pop().close()
