@@ -227,6 +227,13 @@ build/test/fuzz/%: test/fuzz/%.c $(PURE_C) $(wildcard mod_lbx_*/lbx_*.h include/
 		-Iinclude $(addprefix -I,$(MODULE_DIRS)) -o $@ $< $(PURE_C) \
 		$$(sed -n 's/.*links: *//p' $<) -lm -pthread
 
+# The manager's page in Chromium, which is large: not part of `make check`.  Pictures are kept
+# in build/test/browser.
+.PHONY: browser
+browser: NEED = browser
+browser: need modules labmod
+	@$(PYTHON) -m pytest -q -p no:cacheprovider test/browser $(if $(T),-k '$(T)')
+
 # The promises at full length, with figures: each program of test/soak is one run.
 soak: need modules labmod
 	@for f in $(wildcard test/soak/soak_*$(T)*.py); do echo "== $$f" && $(PYTHON) $$f || exit 1; done
@@ -282,6 +289,7 @@ help:
 	@echo '  make scenario      scenarios on a real httpd (T=name: one)'
 	@echo 'make stress        processes on the shared memory, some of them killed'
 	@echo 'make soak          what is promised, at full length (T=name: one run)'
+	@echo 'make browser       the manager'\''s page in headless Chromium (T=name), with pictures'
 	@echo 'make fuzz          strangers'\'' bytes into the parsers (T=name, FUZZ_SECONDS=600)'
 	@echo 'make bench         how fast it is'
 	@echo 'make format        lay out the C code'

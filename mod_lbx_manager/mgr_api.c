@@ -36,6 +36,7 @@ static const struct {
      mgr_api_change_member},
     {LBX_RES_MEMBER, "DELETE", MGR_ADMIN, LBX_Q_DRY_RUN | LBX_Q_WAIT | LBX_Q_TIMEOUT,
      mgr_api_change_remove},
+    {LBX_RES_CHECK, "POST", MGR_OPERATE, 0, mgr_api_change_check},
     {LBX_RES_EVENTS, "GET", MGR_READ, LBX_Q_AFTER, mgr_api_show_events},
     {LBX_RES_SCHEMA, "GET", MGR_READ, 0, mgr_assets_schema},
 };

@@ -17,6 +17,8 @@
 #include "mgr_api_wait.h"
 #include "mgr_json.h"
 
+APLOG_USE_MODULE(lbx_manager);
+
 /* A PATCH has a few fields of, at most, a few thousand members. */
 enum { BODY_MAX = 512 * 1024 };
 
@@ -29,6 +31,7 @@ struct draft {
     apr_array_header_t *changes;
     const char *url; /* of a member to be added */
     const char *params;
+    struct check *check;
 };
 
 /* ------------------------------------------------------------------ */
@@ -72,6 +75,8 @@ static void take_param(void *baton, const char *member, const char *field, const
     }
 }
 
+static mgr_json_pair take_check;
+
 /* Returns 1; else 0, and the answer is given. */
 static int read_body(struct draft *d, enum mgr_json_body kind, int *answer)
 {
@@ -90,8 +95,11 @@ static int read_body(struct draft *d, enum mgr_json_body kind, int *answer)
         r->connection->keepalive = AP_CONN_CLOSE;
         return 0;
     }
-    if (!mgr_json_read(kind, text, len, kind == MGR_JSON_ADD ? take_param : take_change, d,
-                       &error)) {
+    if (!mgr_json_read(kind, text, len,
+                       kind == MGR_JSON_ADD     ? take_param
+                       : kind == MGR_JSON_CHECK ? take_check
+                                                : take_change,
+                       d, &error)) {
         *answer = mgr_api_error(r, error.syntax ? HTTP_BAD_REQUEST : HTTP_UNPROCESSABLE_ENTITY,
                                 error.field, "%s%s%s", error.field, *error.field ? ": " : "",
                                 error.message);
@@ -202,6 +210,32 @@ static int condition(const struct mgr_api *api, uint64_t *revision, int *answer)
     return 1;
 }
 
+/* A browser's request carries the balancer's nonce: the page that our script stands in has
+ * it, other pages do not.  Programs need none: no browser sends application/json for
+ * another site without asking us first. */
+static int condition_nonce(const struct mgr_api *api, const struct lbx_set_info *set, int *answer)
+{
+    const apr_table_t *in = api->r->headers_in;
+    const char *given = apr_table_get(in, "X-LBX-Nonce");
+    unsigned char differs = 0;
+    size_t len = strlen(set->nonce);
+
+    if (!*set->nonce || (!apr_table_get(in, "Sec-Fetch-Site") && !apr_table_get(in, "Origin"))) {
+        return 1;
+    }
+    if (given && strlen(given) == len) {
+        for (size_t i = 0; i < len; i++) { /* all of it, whatever is found: time tells nothing */
+            differs |= (unsigned char)(given[i] ^ set->nonce[i]);
+        }
+    }
+    if (!given || strlen(given) != len || differs) {
+        *answer = mgr_api_error(api->r, HTTP_FORBIDDEN, NULL,
+                                "a browser's request needs the balancer's nonce in X-LBX-Nonce");
+        return 0;
+    }
+    return 1;
+}
+
 static enum lbx_rc apply(const struct draft *d, uint64_t revision, const char **error)
 {
     const struct mgr_seam *core = mgr_seam();
@@ -232,7 +266,7 @@ static int change(const struct mgr_api *api, const struct lbx_set_info *set,
     int answer, drained = -1;
     enum lbx_rc rc;
 
-    if (!condition(api, &revision, &answer)
+    if (!condition_nonce(api, set, &answer) || !condition(api, &revision, &answer)
         || !read_body(&d, m ? MGR_JSON_OF_MEMBER : MGR_JSON_OF_SET, &answer)) {
         return answer;
     }
@@ -282,7 +316,8 @@ int mgr_api_change_add(const struct mgr_api *api)
     uint64_t revision;
     enum lbx_rc rc;
 
-    if (!set || !condition(api, &revision, &answer) || !read_body(&d, MGR_JSON_ADD, &answer)) {
+    if (!set || !condition_nonce(api, set, &answer) || !condition(api, &revision, &answer)
+        || !read_body(&d, MGR_JSON_ADD, &answer)) {
         return answer;
     }
     if (!mgr_seam()->add) {
@@ -361,7 +396,7 @@ int mgr_api_change_remove(const struct mgr_api *api)
     uint64_t revision;
     enum lbx_rc rc;
 
-    if (!m || !condition(api, &revision, &answer)) {
+    if (!m || !condition_nonce(api, set, &answer) || !condition(api, &revision, &answer)) {
         return answer;
     }
     if (!mgr_seam()->remove) {
@@ -377,4 +412,67 @@ int mgr_api_change_remove(const struct mgr_api *api)
                             api->query.dry_run, &error);
     return rc ? refused(&d, rc, error, 0)
               : show_removed(api, m->name, !api->query.dry_run, drained);
+}
+
+/* ------------------------------------------------------------------ */
+/* Health checks                                                        */
+
+struct check {
+    int now;
+    int pause; /* -1: not said */
+};
+
+static void take_check(void *baton, const char *member, const char *field, const char *value)
+{
+    struct check *c = ((struct draft *)baton)->check;
+
+    (void)member;
+    if (!strcmp(field, "now")) {
+        c->now = 1;
+    } else {
+        c->pause = !strcmp(value, "on");
+    }
+}
+
+static void tell_pause(const struct mgr_api *api, const struct lbx_set_info *set,
+                       const struct lbx_member_info *m, int on)
+{
+    struct lbx_event e = {.kind = "change"};
+    const char *who = mgr_guard_who(api->r);
+
+    ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, api->r->server,
+                 LBXNO(0551) "%s member %s: health checks %s, set by %s", set->name, m->name,
+                 on ? "paused" : "go on", who);
+    if (mgr_seam()->event_add) {
+        apr_cpystrn(e.who, who, sizeof(e.who));
+        apr_cpystrn(e.balancer, set->name, sizeof(e.balancer));
+        apr_cpystrn(e.member, m->name, sizeof(e.member));
+        apr_cpystrn(e.text, on ? "health checks paused" : "health checks go on", sizeof(e.text));
+        mgr_seam()->event_add(&e);
+    }
+}
+
+int mgr_api_change_check(const struct mgr_api *api)
+{
+    int answer;
+    const struct lbx_set_info *set = mgr_api_set(api, 0, &answer);
+    const struct lbx_member_info *m = set ? mgr_api_member(api, set, &answer) : NULL;
+    struct check check = {.pause = -1};
+    struct draft d = {.api = api, .p = api->r->pool, .set = set, .check = &check};
+    struct mgr_api after = *api;
+
+    if (!m || !condition_nonce(api, set, &answer) || !read_body(&d, MGR_JSON_CHECK, &answer)) {
+        return answer;
+    }
+    if (!mgr_seam()->check_now || !mgr_seam()->check_pause) {
+        return mgr_api_error(api->r, HTTP_NOT_IMPLEMENTED, NULL, "mod_lbx_hcheck is not loaded");
+    }
+    if (check.pause >= 0 && mgr_seam()->check_pause(m->view.ref, check.pause)) {
+        tell_pause(api, set, m, check.pause);
+    }
+    if (check.now) {
+        mgr_seam()->check_now(m->view.ref);
+    }
+    after.path.what = LBX_RES_MEMBER;
+    return mgr_api_show_after(&after, check.now ? HTTP_ACCEPTED : HTTP_OK, -1);
 }

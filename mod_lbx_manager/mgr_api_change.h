@@ -16,4 +16,7 @@ int mgr_api_change_member(const struct mgr_api *api);
 int mgr_api_change_add(const struct mgr_api *api);
 int mgr_api_change_remove(const struct mgr_api *api);
 
+/* POST members/ID/check: now, and pausing. */
+int mgr_api_change_check(const struct mgr_api *api);
+
 #endif

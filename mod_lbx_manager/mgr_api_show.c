@@ -217,15 +217,48 @@ static void show_state(struct showing *s, const struct lbx_set_info *set,
     lbx_json_hundredths(j, "ramp_percent", m->view.ramp);
 }
 
+static void show_health(struct showing *s, const struct lbx_set_info *set,
+                        const struct lbx_member_info *m)
+{
+    struct lbx_json *j = &s->json;
+    struct lbx_check_info c;
+
+    if (!mgr_seam()->check_info || !mgr_seam()->check_info(s->api->r->pool, set, m, &c)) {
+        lbx_json_null(j, "health");
+        return;
+    }
+    lbx_json_object(j, "health");
+    lbx_json_text(j, "state", c.state);
+    lbx_json_text(j, "cause", c.cause);
+    lbx_json_seconds(j, "since", c.since_us);
+    lbx_json_count(j, "ejected", c.ejected);
+    lbx_json_text(j, "method", c.method);
+    lbx_json_text(j, "uri", c.uri);
+    lbx_json_seconds(j, "interval", c.interval_us);
+    lbx_json_count(j, "passes", c.passes);
+    lbx_json_count(j, "fails", c.fails);
+    lbx_json_switch(j, "paused", c.paused);
+    lbx_json_count(j, "checks", c.checks);
+    lbx_json_count(j, "failed", c.failed);
+    lbx_json_seconds(j, "last_at", c.at_us);
+    lbx_json_seconds(j, "next_at", c.due_us);
+    lbx_json_seconds(j, "last_seconds", c.latency_us);
+    lbx_json_switch(j, "last_passed", c.passed);
+    lbx_json_count(j, "last_status", c.status);
+    lbx_json_text(j, "last_text", c.text ? c.text : "");
+    lbx_json_close(j, '}');
+}
+
 static void show_params(struct lbx_json *j, const apr_table_t *params)
 {
+    static const char hidden[] = "secret";
     const apr_array_header_t *rows = apr_table_elts(params);
 
     lbx_json_object(j, "params");
     for (int i = 0; i < rows->nelts; i++) {
         const apr_table_entry_t *e = &APR_ARRAY_IDX(rows, i, apr_table_entry_t);
 
-        if (e->key && !strstr(e->key, "secret")) {
+        if (e->key && !strstr(e->key, hidden)) {
             lbx_json_text(j, e->key, e->val);
         }
     }
@@ -260,6 +293,7 @@ static void show_member(struct showing *s, const char *key, const struct lbx_set
     lbx_json_signed(j, "load", m->view.load);
     show_tally(j, &m->tally);
     show_figures(s, set, m);
+    show_health(s, set, m);
     show_params(j, m->params);
     lbx_json_close(j, '}');
 }

@@ -103,6 +103,27 @@ static int read_fields(struct reading *in, json_t *object, const char *member, i
     return 1;
 }
 
+/* Of mod_lbx_hcheck, and no values of core's: nothing is kept with the others. */
+static int read_check(struct reading *in, json_t *object)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach(object, key, value)
+    {
+        int now = !strcmp(key, "now");
+
+        if (!now && strcmp(key, "paused") != 0) {
+            return refuse(in, key, "there are now and paused");
+        }
+        if (now ? !json_is_true(value) : !json_is_boolean(value)) {
+            return refuse(in, key, now ? "must be true" : "must be true or false");
+        }
+        in->pair(in->baton, NULL, key, json_is_true(value) ? "on" : "off");
+    }
+    return 1;
+}
+
 static int read_set(struct reading *in, json_t *object)
 {
     json_t *members = json_object_get(object, "members");
@@ -234,6 +255,7 @@ int mgr_json_read(enum mgr_json_body body, const char *text, size_t len, mgr_jso
         ok = refuse(&in, "", "the body has no field");
     } else {
         ok = body == MGR_JSON_ADD      ? read_add(&in, root)
+             : body == MGR_JSON_CHECK  ? read_check(&in, root)
              : body == MGR_JSON_OF_SET ? read_set(&in, root)
                                        : read_fields(&in, root, NULL, 1);
     }

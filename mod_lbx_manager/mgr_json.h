@@ -19,6 +19,7 @@ enum { MGR_JSON_VALUE = 512, MGR_JSON_FIELD = 96, MGR_JSON_MESSAGE = 256 };
 enum mgr_json_body {
     MGR_JSON_OF_MEMBER, /* {"drain": true} */
     MGR_JSON_OF_SET,    /* {"timeout": 5, "members": {"NAME or id": {"drain": true}}} */
+    MGR_JSON_CHECK,     /* {"now": true}, {"paused": true} */
     MGR_JSON_ADD        /* {"url": "http://...", "loadfactor": 2, "retry": 30} */
 };
 

@@ -24,6 +24,9 @@ void mgr_seam_boot(void)
     seam.add = APR_RETRIEVE_OPTIONAL_FN(lbx_member_add);
     seam.remove = APR_RETRIEVE_OPTIONAL_FN(lbx_member_remove);
     seam.health_set = APR_RETRIEVE_OPTIONAL_FN(lbx_health_set);
+    seam.check_info = APR_RETRIEVE_OPTIONAL_FN(lbx_check_info);
+    seam.check_now = APR_RETRIEVE_OPTIONAL_FN(lbx_check_now);
+    seam.check_pause = APR_RETRIEVE_OPTIONAL_FN(lbx_check_pause);
     seam.event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
 }
 

@@ -18,6 +18,10 @@ struct mgr_seam {
     APR_OPTIONAL_FN_TYPE(lbx_member_add) * add;
     APR_OPTIONAL_FN_TYPE(lbx_member_remove) * remove;
     APR_OPTIONAL_FN_TYPE(lbx_health_set) * health_set;
+    /* of mod_lbx_hcheck */
+    APR_OPTIONAL_FN_TYPE(lbx_check_info) * check_info;
+    APR_OPTIONAL_FN_TYPE(lbx_check_now) * check_now;
+    APR_OPTIONAL_FN_TYPE(lbx_check_pause) * check_pause;
     APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
 };
 

@@ -108,6 +108,18 @@ def test_other_sites_pages(lab):
     assert call(web, "PATCH", path, {"lbset": 2}, {**hosted, "Referer": own + "/x"}).status == 200
 
 
+def test_a_browser_needs_the_nonce(lab):
+    web, (one,) = manager(lab, 1)
+    path, nonce = path_of(web, one), balancer(web)["nonce"]
+    ours = {"Sec-Fetch-Site": "same-origin"}
+    for wrong in ({}, {"X-LBX-Nonce": ""}, {"X-LBX-Nonce": nonce[:-1]}, {"X-LBX-Nonce": nonce + "0"},
+                  {"X-LBX-Nonce": nonce + "%00"}, {"X-LBX-Nonce": "0" * len(nonce)}):
+        error(call(web, "PATCH", path, {"drain": True}, {**ours, **wrong}), 403)
+        error(call(web, "DELETE", path, None, {**ours, **wrong}), 403)
+    assert not member(web, one)["drain"]
+    assert call(web, "PATCH", path, {"drain": True}, {**ours, "X-LBX-Nonce": nonce}).status == 200
+
+
 def test_hostile_requests(lab):
     """Some hundred bodies and paths: no crash, no change, nothing comes back unescaped."""
     web, (one,) = manager(lab, 1)

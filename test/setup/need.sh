@@ -40,6 +40,7 @@ check  cmd:openssl         openssl              openssl            openssl      
 peer   tomcat              tomcat10-common      tomcat             tomcat10                -
 peer   phpfpm              php-fpm              php-fpm            php8-fpm                php-fpm
 peer   cmd:promtool        prometheus           -                  -                       prometheus
+peer   cmd:jq              jq                   jq                 jq                      jq
 deb    cmd:dpkg-buildpackage dpkg-dev           -                  -                       -
 deb    cmd:dh              debhelper            -                  -                       -
 deb    cmd:lintian         lintian              -                  -                       -
