@@ -21,7 +21,7 @@ static void flush(struct lbx_json *j)
     }
 }
 
-static void put(struct lbx_json *j, const char *text, size_t len)
+static void put_over(struct lbx_json *j, const char *text, size_t len)
 {
     while (len) {
         size_t n = LBX_JSON_ROOM - j->used;
@@ -36,6 +36,16 @@ static void put(struct lbx_json *j, const char *text, size_t len)
         text += n;
         len -= n;
     }
+}
+
+static inline void put(struct lbx_json *j, const char *text, size_t len)
+{
+    if (len > LBX_JSON_ROOM - j->used) {
+        put_over(j, text, len);
+        return;
+    }
+    memcpy(j->room + j->used, text, len);
+    j->used += len;
 }
 
 static void puts_(struct lbx_json *j, const char *text)
@@ -64,10 +74,24 @@ static size_t utf8(const unsigned char *at)
     return n;
 }
 
+static int is_plain(unsigned char ch)
+{
+    return ch >= ' ' && ch < 0x7f && ch != '"' && ch != '\\' && ch != '<' && ch != '>' && ch != '&';
+}
+
 static void put_quoted(struct lbx_json *j, const char *text)
 {
     put(j, "\"", 1);
-    while (*text) {
+    for (;;) {
+        const char *plain = text;
+
+        while (is_plain((unsigned char)*text)) {
+            text++;
+        }
+        put(j, plain, (size_t)(text - plain));
+        if (!*text) {
+            break;
+        }
         unsigned char ch = (unsigned char)*text;
         size_t n = utf8((const unsigned char *)text);
         char code[8];
@@ -160,10 +184,14 @@ void lbx_json_text(struct lbx_json *j, const char *key, const char *text)
 void lbx_json_count(struct lbx_json *j, const char *key, uint64_t v)
 {
     char text[24];
+    char *at = text + sizeof(text);
 
     lead(j, key);
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)v);
-    puts_(j, text);
+    do { /* no printf: most of an answer is counts */
+        *--at = (char)('0' + v % 10);
+        v /= 10;
+    } while (v);
+    put(j, at, (size_t)(text + sizeof(text) - at));
 }
 
 void lbx_json_signed(struct lbx_json *j, const char *key, int64_t v)

@@ -20,7 +20,7 @@ static void flush(struct lbx_prom *p)
     }
 }
 
-static void put(struct lbx_prom *p, const char *text, size_t len)
+static void put_over(struct lbx_prom *p, const char *text, size_t len)
 {
     while (len) {
         size_t n = LBX_PROM_ROOM - p->used;
@@ -37,14 +37,27 @@ static void put(struct lbx_prom *p, const char *text, size_t len)
     }
 }
 
+static inline void put(struct lbx_prom *p, const char *text, size_t len)
+{
+    if (len > LBX_PROM_ROOM - p->used) {
+        put_over(p, text, len);
+        return;
+    }
+    memcpy(p->room + p->used, text, len);
+    p->used += len;
+}
+
 static void puts_(struct lbx_prom *p, const char *text)
 {
     put(p, text, strlen(text));
 }
 
 /* What stands for <ch> in a label's value or a help text, NULL: itself. */
-static const char *escape(char ch, int in_label)
+static inline const char *escape(char ch, int in_label)
 {
+    if ((unsigned char)ch > '\\' && ch != 0x7f) {
+        return NULL;
+    }
     if (ch == '\\') {
         return "\\\\";
     }
@@ -58,12 +71,22 @@ static const char *escape(char ch, int in_label)
     return ((unsigned char)ch < ' ' || ch == 0x7f) ? "?" : NULL;
 }
 
+/* Most texts have nothing to escape: they go in one piece. */
 static void put_escaped(struct lbx_prom *p, const char *text, int in_label)
 {
-    for (; *text; text++) {
-        const char *other = escape(*text, in_label);
+    for (;;) {
+        const char *plain = text;
+        const char *other = NULL;
 
-        put(p, other ? other : text, other ? strlen(other) : 1);
+        while (*text && !(other = escape(*text, in_label))) {
+            text++;
+        }
+        put(p, plain, (size_t)(text - plain));
+        if (!*text) {
+            return;
+        }
+        put(p, other, strlen(other));
+        text++;
     }
 }
 

@@ -83,7 +83,7 @@ export class Actions {
     el.append(h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: close },
       '×'));
     this.toasts.append(el);
-    setTimeout(close, bad ? 20000 : 12000);
+    setTimeout(close, 60000); // time enough to read it, and to think again
   }
 
   async edit(b, m) {

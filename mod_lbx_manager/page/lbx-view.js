@@ -90,9 +90,12 @@ function facts(b) {
   const wrong = !b.stickysession ? []
     : [routes.get('') && `${routes.get('')} without route`,
       [...routes].some(([r, n]) => r && n > 1) && 'a route is used twice'].filter(Boolean);
-  const extra = Object.entries(b.figures).filter(([, v]) => v).map(([name, v]) =>
-    `${name.replace(/_total$/, '').replaceAll('_', ' ')} ${typeof v === 'object'
-      ? Object.entries(v).map(([k, x]) => `${k} ${count(x)}`).join(', ') : count(v)}`);
+  const words = (name) => name.replace(/_total$/, '').replaceAll('_', ' ');
+  const extra = Object.entries(b.figures).map(([name, v]) => {
+    if (v === null || typeof v !== 'object') return v ? `${words(name)} ${count(v)}` : '';
+    const some = Object.entries(v).filter(([, n]) => n).map(([k, n]) => `${k} ${count(n)}`);
+    return some.length ? `${words(name)}: ${some.join(', ')}` : '';
+  });
   return [b.lbmethod, wrong.length ? `${sticky} (${wrong.join(', ')})` : sticky,
     `${count(b.requests)} requests`, b.failovers && `${count(b.failovers)} failed over`,
     b.refused && `${count(b.refused)} refused`,
