@@ -378,6 +378,13 @@ static unsigned attempts_allowed(const struct core_roster *cr)
     return cr->live > 1 ? cr->live - 1 : 1;
 }
 
+/* A process of an earlier configuration may not know the members that are free: it
+ * must not hold up those who do. */
+static int is_old(const struct core_set *set)
+{
+    return atomic_load_explicit(&set->rec->boots, memory_order_relaxed) != set->boots;
+}
+
 /* Choose from one roster. */
 static int choose_from(struct core_ask *ask, const struct core_roster *cr, struct core_choice *out)
 {
@@ -388,7 +395,7 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     }
     ask->empty = !cr->r->n;
     ask->full = 0;
-    ask->target = ask->tried ? LBX_OTHER_MEMBER : LBX_ANY_MEMBER;
+    ask->target = ask->tried || is_old(ask->set) ? LBX_OTHER_MEMBER : LBX_ANY_MEMBER;
     out->pinned = 0;
     lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
     out->sticky = *cr->vals.sticky != '\0';

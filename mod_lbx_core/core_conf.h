@@ -75,6 +75,7 @@ struct core_set {
     struct core_member *member;
     uint32_t structure; /* of the record, as this process knows it (core_members) */
     uint32_t adds;
+    uint32_t boots;     /* of the record, when this generation began */
     uint32_t adds_boot; /* when this generation began */
     uint32_t spare;     /* places behind <n> then */
 

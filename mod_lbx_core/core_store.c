@@ -449,6 +449,7 @@ static apr_status_t adopt_set(server_rec *s, apr_pool_t *p, struct index *ix, st
     set->rec = lbx_store_set(&kept->store, f->ref);
     set->rec->life = LBX_LIVE;
     set->rec->persist = (uint32_t)set->persist;
+    set->boots = atomic_fetch_add(&set->rec->boots, 1) + 1;
     merge_set(s, set);
     settle_nonce(set);
     rv = adopt_ledger(ix, set);

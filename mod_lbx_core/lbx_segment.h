@@ -102,7 +102,8 @@ struct lbx_seg_set {
      * and before and after every change of the configuration. */
     _Atomic uint32_t structure;
     _Atomic uint64_t config;
-    _Atomic uint32_t adds; /* members added at run time so far */
+    _Atomic uint32_t boots; /* configurations so far that have it: the parent */
+    _Atomic uint32_t adds;  /* members added at run time so far */
 
     /* Requests, by atomic addition; no two fields need to agree. */
     LBX_ALIGNED _Atomic uint64_t ticket;       /* byrequests, bytraffic: next place in the order */

@@ -144,6 +144,7 @@ def test_an_old_child_sends_no_session_to_a_removed_member(lab):
     params = "timeout=15 stickysession=S"
     web = httpd(lab, balancer_conf([b1, b2], params, ["status=+D route=r1", "status=+D route=r2"]),
                 suite=("core", "sticky"))
+    web.expect_log("LBX031[12]")  # mod_lbx_sticky's findings about routes
     run = waiting(lab, web, {"Cookie": "S=x.r3"})
     give_the_slot_away(web, b1, b3, params, "route=r3")
     assert who(web, 3, headers={"Cookie": "S=x.r3"}) == ["b3"] * 3
