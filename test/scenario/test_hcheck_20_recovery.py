@@ -229,3 +229,21 @@ def test_hcheck_20_taken_over_from_the_stock_rule(lab):
     web.graceful(balancer_conf((one, two), per_member="retry=1"), suite=("core",))
     one.accept_again()
     eventually(lambda: "b1" in who(web, 2), 15, "b1 is back")
+
+
+def test_hcheck_20_slow_start_and_maxconn(lab):
+    """A member that starts slowly takes its part of maxconn= at once, rounded up, not more."""
+    one, two = members(lab, 2)
+    web = start(lab, balancer_conf((one, two), params="lbmethod=bybusyness",
+                                   per_member=["retry=1 maxconn=10 slowstart=600", "retry=1"]))
+    one.refuse()
+    who(web, 4)
+    one.accept_again()
+    eventually(lambda: not is_out(web, one), 10, "b1 is back")
+    one.reset_stats()
+    one.behave("/", "answer", delay_ms=300)
+    two.behave("/", "answer", delay_ms=300)
+    with lab.load(web, requests=60, connections=20) as run:
+        pass
+    assert run.result.all_ok, run.result
+    assert 1 <= one.max_in_flight <= 3, one.max_in_flight

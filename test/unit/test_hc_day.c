@@ -187,7 +187,7 @@ static void naive_request(struct day *d, int i, int failed, int refused)
     }
     v->streak++;
     if (!refused && v->streak < 3) {
-        v->suspect = 1;
+        v->suspect = !v->slow_until_us && !v->forced;
         return;
     }
     for (int k = 0; k < N; k++) {
