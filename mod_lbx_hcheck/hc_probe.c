@@ -22,6 +22,10 @@ APLOG_USE_MODULE(lbx_hcheck);
 
 enum { EVENTS_AT_ONCE = 256, KEEP_HANDLES = 256 };
 
+/* libcurl asks the system about each idle connection once a second: beyond this number
+ * that costs more than a new connection for each check. */
+enum { REUSERS_MOST = 512 };
+
 struct hc_prober {
     CURLM *multi;
     int poll;
@@ -345,8 +349,8 @@ int hc_probe_tick_watch(struct hc_prober *pr, int fd)
 
 void hc_probe_tick_idle(struct hc_prober *pr, uint32_t targets)
 {
-    pr->reusers = targets;
-    curl_multi_setopt(pr->multi, CURLMOPT_MAXCONNECTS, 2 * (long)targets);
+    pr->reusers = targets < REUSERS_MOST ? targets : REUSERS_MOST;
+    curl_multi_setopt(pr->multi, CURLMOPT_MAXCONNECTS, 2 * (long)pr->reusers);
 }
 
 struct hc_prober *hc_probe_tick_open(apr_pool_t *p,
