@@ -8,6 +8,7 @@ What it is not: the legacy page and form (their scenarios post them themselves).
 from __future__ import annotations
 
 import json
+import threading
 from typing import Any, Mapping
 
 from lab import Backend, Client, Httpd, Lab, Response
@@ -81,3 +82,17 @@ def error(answer: Response, status: int, field: str | None = None) -> str:
     assert told["status"] == status and told["code"] and told["message"], told
     assert told.get("field") == field, told
     return told["message"]
+
+
+class Later(threading.Thread):
+    """A call that takes its time."""
+
+    def __init__(self, *args, **kw):
+        super().__init__(daemon=True)
+        self.how = args, kw
+        self.answer = None
+        self.start()
+
+    def run(self):
+        args, kw = self.how
+        self.answer = call(*args, **kw)

@@ -5,25 +5,9 @@ What it is: PATCH and GET that wait, their timeouts, how many may wait.
 What it is not: what draining does to sessions (the scenarios of sticky).
 """
 
-import threading
-
 from core_help import finish, hold, who
 from lab import eventually
-from manager_help import call, error, manager, member, path_of
-
-
-class Later(threading.Thread):
-    """A call that takes its time."""
-
-    def __init__(self, *args, **kw):
-        super().__init__(daemon=True)
-        self.how = args, kw
-        self.answer = None
-        self.start()
-
-    def run(self):
-        args, kw = self.how
-        self.answer = call(*args, **kw)
+from manager_help import Later, call, error, manager, member, path_of
 
 
 def test_patch_returns_when_the_drain_is_done(lab):
