@@ -55,12 +55,13 @@ def test_a_quarter_of_the_threads_may_wait(lab):
     web, (one,) = manager(lab, 1, children=2, threads=4, max_children=2)
     held = hold(lab, web)
     path = path_of(web, one)
-    call(web, "PATCH", path, {"drain": True})
-    waiting = [Later(web, "GET", path + "?wait=drained&timeout=100") for _ in range(2)]
-    refused = eventually(lambda: (a := call(web, "GET", path + "?wait=drained&timeout=0")).status
-                         == 503 and a, what="there is no place left")
+    # a place is taken before a change is made: who sees the changes knows of the places
+    waiting = [Later(web, "PATCH", path + "?wait=drained&timeout=100", data)
+               for data in ({"drain": True}, {"lbset": 7})]
+    eventually(lambda: (m := member(web, one))["drain"] and m["lbset"] == 7, what="both wait")
+    refused = call(web, "PATCH", path + "?wait=drained&timeout=0", {"lbset": 8})
     error(refused, 503)
-    assert refused.headers.get("Retry-After")
+    assert refused.headers.get("Retry-After") and member(web, one)["lbset"] == 7
     finish(held)
     for one_of in waiting:
         one_of.join(20)
@@ -72,12 +73,12 @@ def test_a_client_that_goes_leaves_its_place(lab):
     web, (one,) = manager(lab, 1, children=1, threads=4, max_children=1)
     held = hold(lab, web)
     path = path_of(web, one)
-    call(web, "PATCH", path, {"drain": True})
     gone = lab.client(web)
-    gone.send((f"GET /balancer-manager/-/api/v1{path}?wait=drained&timeout=100 HTTP/1.1\r\n"
-               "Host: localhost\r\n\r\n").encode())
-    eventually(lambda: call(web, "GET", path + "?wait=drained&timeout=0").status == 503,
-               what="it has the only place")
+    gone.send((f"PATCH /balancer-manager/-/api/v1{path}?wait=drained&timeout=100 HTTP/1.1\r\n"
+               "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 14\r\n\r\n"
+               '{"drain":true}').encode())
+    eventually(lambda: member(web, one)["drain"], what="it has the only place")
+    error(call(web, "GET", path + "?wait=drained&timeout=0"), 503)
     gone.close()
     eventually(lambda: call(web, "GET", path + "?wait=drained&timeout=0").status == 202,
                what="the place is free")
