@@ -203,7 +203,8 @@ static int act(struct mgr_view *v, const apr_table_t *params, const char *who)
 /* ------------------------------------------------------------------ */
 /* The form                                                             */
 
-/* Why nothing may be changed; NULL: go on. */
+/* Why nothing may be changed; NULL: go on.  Browsers say where a request comes from.  Some
+ * scripts do not: they are taken at the nonce's word, but must say it to add a member. */
 static const char *refusal(const struct mgr_view *v, const struct lbx_form *f)
 {
     const char *nonce = lbx_form_get(f, "nonce");
@@ -212,7 +213,10 @@ static const char *refusal(const struct mgr_view *v, const struct lbx_form *f)
     case MGR_ORIGIN_FOREIGN:
         return "the request comes from another site's page";
     case MGR_ORIGIN_UNTOLD:
-        return "the request does not say where it comes from (Referer)";
+        if (lbx_form_get(f, "b_wyes") || (v->set && !*v->set->nonce)) {
+            return "the request does not say where it comes from (Referer)";
+        }
+        break;
     case MGR_ORIGIN_OURS:
         break;
     }

@@ -39,6 +39,8 @@ check  cmd:curl            curl                 curl               curl         
 check  cmd:openssl         openssl              openssl            openssl                 openssl
 peer   tomcat              tomcat10-common      tomcat             tomcat10                -
 peer   phpfpm              php-fpm              php-fpm            php8-fpm                php-fpm
+peer   python:ansible_collections ansible   ansible            ansible                 ansible
+peer   python:bs4          python3-bs4          python3-beautifulsoup4 python3-beautifulsoup4 py3-beautifulsoup4
 peer   cmd:promtool        prometheus           -                  -                       prometheus
 peer   cmd:jq              jq                   jq                 jq                      jq
 deb    cmd:dpkg-buildpackage dpkg-dev           -                  -                       -
