@@ -47,6 +47,9 @@ TCase *case_state(void);
 TCase *case_token(void);
 TCase *case_setcookie(void);
 TCase *case_learn(void);
+TCase *case_form(void);
+TCase *case_markup(void);
+TCase *case_legacy(void);
 
 /* Of this run: LBX_SEED, or a new one; printed at the start. */
 extern uint64_t unit_seed;

@@ -69,6 +69,9 @@ static const struct {
     {"manager", "json", case_json},
     {"manager", "prom", case_prom},
     {"manager", "state", case_state},
+    {"manager", "form", case_form},
+    {"manager", "markup", case_markup},
+    {"manager", "legacy", case_legacy},
 };
 
 enum { CASES_N = sizeof(cases) / sizeof(cases[0]) };
