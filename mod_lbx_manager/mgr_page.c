@@ -36,51 +36,35 @@ static void write_size(struct lbx_markup *m, uint64_t bytes)
     lbx_markup_text(m, apr_strfsize((apr_off_t)(bytes > INT64_MAX ? INT64_MAX : bytes), text));
 }
 
-static const char *hc_param(const struct lbx_member_info *info, const char *key, const char *none)
+static void write_hc(struct lbx_markup *m, const struct lbx_check_info *check)
 {
-    const char *value = apr_table_get(info->params, key);
-
-    return value ? value : none;
-}
-
-/* "30000ms" of hcinterval=30 */
-static const char *hc_interval(apr_pool_t *p, const struct lbx_member_info *info)
-{
-    apr_interval_time_t t = apr_time_from_sec(30);
-    const char *text = apr_table_get(info->params, "hcinterval");
-
-    if (text && ap_timeout_parameter_parse(text, &t, "s") != APR_SUCCESS) {
-        t = apr_time_from_sec(30);
-    }
-    return apr_psprintf(p, "%" APR_TIME_T_FMT "ms", apr_time_as_msec(t));
-}
-
-static void write_hc(const struct page *page, const struct lbx_member_info *info)
-{
-    struct lbx_markup *m = page->m;
-
     lbx_markup_lit(m, "<td>");
-    lbx_markup_text(m, hc_param(info, "hcmethod", "NONE"));
+    lbx_markup_text(m, check->method);
     lbx_markup_lit(m, "</td><td>");
-    lbx_markup_text(m, hc_interval(page->v->r->pool, info));
+    lbx_markup_count(m, check->interval_us / 1000);
+    lbx_markup_lit(m, "ms</td><td>");
+    lbx_markup_count(m, check->passes);
+    lbx_markup_lit(m, " (");
+    lbx_markup_count(m, check->passes_in_row);
+    lbx_markup_lit(m, ")</td><td>");
+    lbx_markup_count(m, check->fails);
+    lbx_markup_lit(m, " (");
+    lbx_markup_count(m, check->fails_in_row);
+    lbx_markup_lit(m, ")</td><td>");
+    lbx_markup_text(m, check->uri);
     lbx_markup_lit(m, "</td><td>");
-    lbx_markup_text(m, hc_param(info, "hcpasses", "1"));
-    lbx_markup_lit(m, " (0)</td><td>");
-    lbx_markup_text(m, hc_param(info, "hcfails", "1"));
-    lbx_markup_lit(m, " (0)</td><td>");
-    lbx_markup_text(m, hc_param(info, "hcuri", ""));
-    lbx_markup_lit(m, "</td><td>");
-    lbx_markup_text(m, hc_param(info, "hcexpr", ""));
+    lbx_markup_text(m, check->expr);
     lbx_markup_lit(m, "</td>");
 }
 
-/* "draining for 12 s, 3 requests left" */
-static const char *state_text(const struct page *page, const struct lbx_member_info *info)
+/* "draining, 3 in flight"; <check>: what the health checker says, or NULL. */
+static const char *state_text(const struct page *page, const struct lbx_member_info *info,
+                              const struct lbx_check_info *check)
 {
     apr_pool_t *p = page->v->r->pool;
     const struct lbx_member_view *view = &info->view;
     const char *name = lbx_state_name(lbx_state_of(view, info->inelig));
-    uint64_t s;
+    uint64_t at, s;
 
     switch (info->inelig) {
     case LBX_IN_DRAIN:
@@ -90,8 +74,11 @@ static const char *state_text(const struct page *page, const struct lbx_member_i
         return view->in_flight ? apr_psprintf(p, "%s, %u in flight", name, view->in_flight)
                                : apr_pstrcat(p, name, ", safe to stop", NULL);
     case LBX_IN_ERROR:
-        s = page->now_us > view->error_at_us ? (page->now_us - view->error_at_us) / 1000000 : 0;
-        return apr_psprintf(p, "%s for %" APR_UINT64_T_FMT " s%s", name, s,
+    case LBX_IN_HCFAILED:
+        at = check && check->since_us ? check->since_us : view->error_at_us;
+        s = page->now_us > at && at > 1 ? (page->now_us - at) / 1000000 : 0;
+        return apr_psprintf(p, "%s for %" APR_UINT64_T_FMT " s%s%s%s", name, s,
+                            check && *check->cause ? ": " : "", check ? check->cause : "",
                             view->held ? ", until a health check passes" : "");
     default:
         return name;
@@ -99,12 +86,13 @@ static const char *state_text(const struct page *page, const struct lbx_member_i
 }
 
 /* What httpd's table does not have. */
-static void write_more(const struct page *page, const struct lbx_member_info *info)
+static void write_more(const struct page *page, const struct lbx_member_info *info,
+                       const struct lbx_check_info *check)
 {
     struct lbx_markup *m = page->m;
 
     lbx_markup_lit(m, "<td>");
-    lbx_markup_text(m, state_text(page, info));
+    lbx_markup_text(m, state_text(page, info, check));
     lbx_markup_lit(m, "</td><td>");
     if (info->view.run.maxconn) {
         lbx_markup_count(m, info->view.run.maxconn);
@@ -158,6 +146,7 @@ static void write_member(const struct page *page, const struct lbx_set_info *set
                          const struct lbx_member_info *info)
 {
     struct lbx_markup *m = page->m;
+    struct lbx_check_info check;
     char status[LBX_STATUS_TEXT];
 
     lbx_legacy_status_text(mgr_view_status(info), status);
@@ -185,9 +174,10 @@ static void write_member(const struct page *page, const struct lbx_set_info *set
     write_size(m, info->view.received);
     lbx_markup_lit(m, "</td>");
     if (page->v->hcheck) {
-        write_hc(page, info);
+        mgr_seam()->check_info(page->v->r->pool, set, info, &check);
+        write_hc(m, &check);
     }
-    write_more(page, info);
+    write_more(page, info, page->v->hcheck ? &check : NULL);
     lbx_markup_lit(m, "</tr>\n");
 }
 

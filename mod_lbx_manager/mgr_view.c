@@ -82,7 +82,7 @@ static void start(struct mgr_view *v, request_rec *r, const char *uri)
     v->r = r;
     v->uri = v->base = uri;
     v->right = r->per_dir_config ? mgr_conf_right(r) : MGR_ADMIN;
-    v->hcheck = ap_find_linked_module("mod_lbx_hcheck.c") != NULL;
+    v->hcheck = mgr_seam()->check_info != NULL;
     v->notes = apr_array_make(r->pool, 4, sizeof(const char *));
     load(v);
 }

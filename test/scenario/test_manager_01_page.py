@@ -17,6 +17,7 @@ BALANCER = ["MaxMembers", "StickySession", "DisableFailover", "Timeout", "Failov
 MEMBER = ["Worker URL", "Route", "RouteRedir", "Factor", "Set", "Status", "Elected", "Busy", "Load",
           "To", "From"]
 UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+UNEVEN = "LBX0311"  # stickysession=, and members without a route=
 
 
 def two_balancers(b, name="two"):
@@ -51,6 +52,7 @@ def as_scripts_read(page):
 
 
 def test_what_scripts_read(lab):
+    lab.expected.add(UNEVEN)
     web, b = manager(lab, 3, "stickysession=JS|js timeout=3 lbmethod=bybusyness",
                      ["route=r1 redirect=r2 loadfactor=2", "lbset=1 status=+H", "status=+N"])
     page = get(web)
@@ -92,6 +94,7 @@ def test_a_page_of_one_balancer(lab):
 
 
 def test_forms_are_for_what_was_named(lab):
+    lab.expected.add(UNEVEN)
     web, b = manager(lab, 2, "stickysession=JS", ["route=r1 status=+D", ""])
     assert get(web).inputs == {}
     page = get(web, f"{PAGE}?b=mycluster&w={b[0].url}")

@@ -52,9 +52,26 @@ def test_every_parameter_of_a_balancer(lab):
     assert page.tables[0][1][1] == " (None) "
 
 
+def test_a_member_is_added(lab):
+    """b_wyes=1 and b_nwrkr: disabled until somebody enables it; what cannot be added is 400."""
+    web, (b1, b2) = manager(lab, 2, params="growth=1")
+    assert "b_nwrkr" in get(web, f"{PAGE}?b=mycluster").inputs
+    new = lab.backend("new")
+    add = {"b_wyes": "1", "b_nwrkr": new.url}
+    assert post(web, {"b_nwrkr": new.url}).status == 200  # not sure
+    assert len(get(web).tables[1]) == 3
+    assert posted(web, add).member(new.url)["Status"] == "Init Dis "
+    assert "new" not in who(web, 4)
+    posted(web, {"w": new.url, "w_status_D": "0"})
+    assert "new" in who(web, 3)
+    for url in (new.url, "nonsense", "http://", "ftp", "http://a\"b/"):
+        assert post(web, {"b_wyes": "1", "b_nwrkr": url}).status == 400, url
+    assert len(get(web).tables[1]) == 4
+
+
 def test_what_is_shown_can_be_posted_back(lab):
     """The form as it stands changes nothing, whatever its fields show."""
-    web, (b1, _) = manager(lab, 2, "stickysession=A|b", ["route=x loadfactor=1.15 status=+N", ""])
+    web, (b1, _) = manager(lab, 2, "stickysession=A|b", ["route=x loadfactor=1.15 status=+N", "route=y"])
     for query in ("", f"&w={b1.url}"):
         inputs = get(web, f"{PAGE}?b=mycluster{query}").inputs
         page = posted(web, {k: v for k, v in inputs.items() if k not in ("b_nwrkr", "b_wyes")})

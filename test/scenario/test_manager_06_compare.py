@@ -53,6 +53,7 @@ def conf(b):
 
 @pytest.fixture
 def both(lab):
+    lab.expected.add("LBX0311")  # stickysession=, and members without a route=
     text = conf(members(lab, 5))
     return lab.httpd(text, **STOCK), lab.httpd(text, **OURS)
 

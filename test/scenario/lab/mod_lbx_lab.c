@@ -10,6 +10,7 @@
  *     GET  /-lab/events    the last events; ?N: those after number N
  *     GET  /-lab/checks    what mod_lbx_hcheck knows of each member
  *     POST /-lab/checks    member=...&do=now|pause|resume, in all balancers
+ *     POST /-lab/manage    the form of balancer-manager, by the optional function
  *     POST /-lab/events    kind=...&who=...&balancer=...&member=...&text=...
  *
  *     GET  /-lab/cost      what a snapshot costs
@@ -48,6 +49,7 @@ static APR_OPTIONAL_FN_TYPE(lbx_check_info) * check_info;
 static APR_OPTIONAL_FN_TYPE(lbx_check_now) * check_now;
 static APR_OPTIONAL_FN_TYPE(lbx_check_pause) * check_pause;
 static APR_OPTIONAL_FN_TYPE(proxy_balancer_get_best_worker) * best_worker;
+static APR_OPTIONAL_FN_TYPE(balancer_manage) * manage;
 
 /* ------------------------------------------------------------------ */
 /* Looking                                                              */
@@ -245,6 +247,18 @@ static int add_event(request_rec *r)
     return OK;
 }
 
+static int manage_form(request_rec *r)
+{
+    apr_table_t *form = read_form(r);
+
+    if (!form || !manage) {
+        return HTTP_NOT_IMPLEMENTED;
+    }
+    ap_set_content_type(r, "application/json");
+    ap_rprintf(r, "{\"rc\":%d}\n", (int)manage(r, form));
+    return OK;
+}
+
 /* A request to change something. */
 struct order {
     apr_array_header_t *changes;
@@ -424,6 +438,9 @@ static int handler(request_rec *r)
     if (!strcmp(r->uri, "/-lab/cost")) {
         return look_at_cost(r);
     }
+    if (!strcmp(r->uri, "/-lab/manage")) {
+        return manage_form(r);
+    }
     if (!strcmp(r->uri, "/-lab/revision")) {
         return look_at_revision(r);
     }
@@ -493,6 +510,7 @@ static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, serve
     check_now = APR_RETRIEVE_OPTIONAL_FN(lbx_check_now);
     check_pause = APR_RETRIEVE_OPTIONAL_FN(lbx_check_pause);
     best_worker = APR_RETRIEVE_OPTIONAL_FN(proxy_balancer_get_best_worker);
+    manage = APR_RETRIEVE_OPTIONAL_FN(balancer_manage);
     return OK;
 }
 
