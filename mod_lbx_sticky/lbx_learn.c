@@ -155,9 +155,10 @@ void lbx_learn_put(struct lbx_learn *t, uint64_t session, uint32_t member, uint3
 void lbx_learn_forget(struct lbx_learn *t, uint64_t session)
 {
     uint32_t member;
-    struct lbx_learn_row *row = find_row(t, session, &member);
+    struct lbx_learn_row *row;
 
-    if (row) {
+    /* two first requests at once may have made two */
+    while ((row = find_row(t, session, &member))) {
         atomic_store_explicit(&row->member, 0, memory_order_release);
     }
 }

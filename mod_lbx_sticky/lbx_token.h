@@ -59,6 +59,7 @@ struct lbx_token_key {
     lbx_hash_fn hash;
     unsigned char check[LBX_KEY_SIZE];
     unsigned char id[LBX_KEY_SIZE];
+    unsigned char learn[LBX_KEY_SIZE]; /* of sessions that are remembered (lbx_learn) */
 };
 
 /* What the id of a member is under this key. */

@@ -136,6 +136,7 @@ void sticky_key_boot_make(apr_pool_t *p, server_rec *s, struct sticky_set *set)
         key[i].hash = sticky_key_hash;
         derive(key[i].check, "check", secret);
         derive(key[i].id, "id", secret);
+        derive(key[i].learn, "learn", secret);
     }
     set->keys_n = n;
     set->key = key;

@@ -335,7 +335,7 @@ static uint64_t hash_of(const struct sticky_set *set, const char *id, size_t len
 {
     const struct lbx_token_key *key = &set->key[0];
 
-    return len ? key->hash(id, len, key->check) : 0;
+    return len ? key->hash(id, len, key->learn) : 0;
 }
 
 static uint64_t from_cookies(const struct sticky_set *set, const char *header, const char *name)
@@ -434,10 +434,16 @@ void sticky_learn_req_answer(request_rec *r, struct sticky_session *q, const str
 {
     const struct sticky_learning *l = q->set->rules.learn;
     uint32_t member = number_of(sticky_members_public(d->route, d->name));
-    struct answer a = {.r = r, .q = q, .begun = q->known != member ? q->session : 0};
+    int chosen_by_client = l->source == STICKY_FROM_PATH || l->source == STICKY_FROM_EXPR;
+    struct answer a = {.r = r, .q = q};
     struct sticky_member_counts *counts = sticky_notes_member(d->member);
     const char *header;
 
+    /* what no member has set is learned only where no member can set it: a stranger's
+     * made-up ids are not to throw out sessions */
+    if (q->known != member && (q->known || chosen_by_client)) {
+        a.begun = q->session;
+    }
     if (l->source == STICKY_FROM_COOKIE) {
         apr_table_do(look, &a, r->headers_out, "Set-Cookie", NULL);
         apr_table_do(look, &a, r->err_headers_out, "Set-Cookie", NULL);
