@@ -37,15 +37,11 @@
 
 APLOG_USE_MODULE(lbx_core);
 
-#define HEAD_FILTER "LBX_HEAD"
+/* Looking a filter up by its name costs as much as adding it. */
+static ap_filter_rec_t *head_filter, *weigh_filter;
 
 /* The attempt that this thread is running. */
 static __thread struct core_attempt *current;
-
-/* Kept with a connection to a member, as long as it lives. */
-struct conn_memory {
-    uint64_t sent; /* bytes, after the last request */
-};
 
 /* ------------------------------------------------------------------ */
 /* The kernel's view                                                    */
@@ -94,17 +90,35 @@ static int none_taken(const struct core_attempt *a)
 {
     uint64_t sent, acked;
 
-    return a->ended && tcp_bytes(a->fd, &sent, &acked) && acked <= a->before;
+    return a->ended && a->weighed && tcp_bytes(a->fd, &sent, &acked) && acked <= a->before;
 }
 
 /* ------------------------------------------------------------------ */
 /* Listening                                                            */
+
+/* mod_proxy looks whether a connection is still open before it is used again: the
+ * moment to ask what it has carried so far.  Asking costs a system call, which
+ * only those pay who may need the answer. */
+static apr_status_t weigh(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                          apr_read_type_e block, apr_off_t readbytes)
+{
+    if (mode == AP_MODE_SPECULATIVE && current && current->proof && !current->facts.sent) {
+        struct core_attempt *a = current;
+        uint64_t acked;
+
+        a->weighed = tcp_bytes(fd_of(f->c), &a->before, &acked);
+    }
+    return ap_get_brigade(f->next, bb, mode, block, readbytes);
+}
 
 static int see_connection(conn_rec *c, void *csd)
 {
     (void)csd;
     if (current && c != current->r->connection) {
         current->facts.fresh = 1;
+        current->weighed = 1;
+        current->before = 0;
+        ap_add_input_filter_handle(weigh_filter, NULL, NULL, c);
     }
     return OK;
 }
@@ -194,14 +208,40 @@ static apr_status_t read_until(ap_filter_t *f, apr_bucket_brigade *bb, const str
     return ap_get_brigade(f->next, bb, mode, APR_BLOCK_READ, readbytes);
 }
 
+/* Without a limit there is less to know, and nothing to keep: has anything come? */
+static apr_status_t glance_at_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                   apr_read_type_e block, apr_off_t readbytes)
+{
+    struct core_attempt *a = ((struct head_watch *)f->ctx)->a;
+    apr_status_t rv;
+
+    if (mode != AP_MODE_GETLINE) { /* the head is complete */
+        ap_filter_t *next = f->next;
+
+        ap_remove_input_filter(f);
+        return ap_get_brigade(next, bb, mode, block, readbytes);
+    }
+    rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+    if (rv != APR_SUCCESS) {
+        a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
+    } else if (!a->facts.got_bytes) {
+        a->facts.got_bytes = !APR_BRIGADE_EMPTY(bb) && APR_BRIGADE_FIRST(bb)->length > 0;
+    }
+    return rv;
+}
+
 /* On the way of the answer, until its head is complete. */
 static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                                apr_read_type_e block, apr_off_t readbytes)
 {
     struct head_watch *w = f->ctx;
-    apr_status_t rv = w->deadline && block == APR_BLOCK_READ
-                          ? read_until(f, bb, w, mode, readbytes)
-                          : ap_get_brigade(f->next, bb, mode, block, readbytes);
+    apr_status_t rv;
+
+    if (!w->deadline) {
+        return glance_at_head(f, bb, mode, block, readbytes);
+    }
+    rv = block == APR_BLOCK_READ ? read_until(f, bb, w, mode, readbytes)
+                                 : ap_get_brigade(f->next, bb, mode, block, readbytes);
 
     if (rv == APR_SUCCESS && mode == AP_MODE_GETLINE) {
         follow_head(f, bb, w);
@@ -215,33 +255,25 @@ static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
 static int see_request_sent(request_rec *r, request_rec *pr)
 {
     conn_rec *origin = pr->connection;
-    struct conn_memory *memory = ap_get_module_config(origin->conn_config, &lbx_core_module);
     struct core_attempt *a = current;
     struct head_watch *w;
-    uint64_t acked;
 
     if (!a || a->r != r) {
         return OK;
     }
     a->facts.sent = 1;
-    if (!memory) {
-        memory = apr_pcalloc(origin->pool, sizeof(*memory));
-        ap_set_module_config(origin->conn_config, &lbx_core_module, memory);
-    }
-    a->before = memory->sent;
-    if (a->fd == -2 && !a->facts.fresh) {
+    if (a->proof && a->fd < 0) {
         a->fd = dup(fd_of(origin));
-    }
-    if (!tcp_bytes(fd_of(origin), &memory->sent, &acked)) {
-        memory->sent = 0;
     }
     w = apr_pcalloc(r->pool, sizeof(*w));
     w->a = a;
     w->first = 1;
-    apr_socket_timeout_get(ap_get_conn_socket(origin), &w->usual);
-    w->deadline = a->try_us ? a->started + (apr_time_t)a->try_us : 0;
+    if (a->try_us) {
+        apr_socket_timeout_get(ap_get_conn_socket(origin), &w->usual);
+        w->deadline = a->started + (apr_time_t)a->try_us;
+    }
     /* of the request for the answer, not of the connection: ends with it */
-    ap_add_input_filter(HEAD_FILTER, w, pr, origin);
+    ap_add_input_filter_handle(head_filter, w, pr, origin);
     return OK;
 }
 
@@ -302,7 +334,8 @@ static void hear(const ap_errorlog_info *info, const char *text)
 
 void core_attempt_register(void)
 {
-    ap_register_input_filter(HEAD_FILTER, watch_head, NULL, AP_FTYPE_PROTOCOL);
+    weigh_filter = ap_register_input_filter("LBX_WEIGH", weigh, NULL, AP_FTYPE_CONNECTION);
+    head_filter = ap_register_input_filter("LBX_HEAD", watch_head, NULL, AP_FTYPE_PROTOCOL);
     ap_hook_pre_connection(see_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_error_log(hear, NULL, NULL, APR_HOOK_MIDDLE);
 }
@@ -333,19 +366,23 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *w
     a->r = r;
     a->started = apr_time_now();
     a->try_us = try_us;
-    a->fd = proof ? -2 : -1;
+    a->proof = proof;
+    a->fd = -1;
     a->facts.speaks_http = speaks_http(worker);
-    apr_table_unset(r->notes, "proxy_timedout");
+    if (!apr_is_empty_table(r->notes)) {
+        apr_table_unset(r->notes, "proxy_timedout");
+    }
 
     current = a;
     rc = proxy_run_scheme_handler(r, worker, conf, url, proxyname, proxyport);
     current = outer;
 
     a->facts.rc = rc == DONE || rc == DECLINED ? 0 : rc;
-    a->facts.timed_out |= apr_table_get(r->notes, "proxy_timedout") != NULL;
+    a->facts.timed_out |=
+        !apr_is_empty_table(r->notes) && apr_table_get(r->notes, "proxy_timedout");
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {
-        a->facts.unread |= none_taken(a);
+        a->facts.unsent = none_taken(a);
         close(a->fd);
     }
     return rc;

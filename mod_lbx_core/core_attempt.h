@@ -24,8 +24,10 @@ struct core_attempt {
 
     /* kept by core_attempt.c */
     uint64_t try_us;
+    int proof;
     int fd;          /* of the member's connection, to ask the kernel afterwards; -1 */
-    uint64_t before; /* bytes sent over it before this request */
+    uint64_t before; /* bytes sent over it before this request ... */
+    int weighed;     /* ... if they are known */
     int ended;       /* the member closed its end in order */
 };
 

@@ -30,7 +30,7 @@ static uint64_t now_us(void)
 /* Is the member fit for its own session?  Draining is no obstacle. */
 static int serves_session(const struct core_ask *ask, const struct core_member *m)
 {
-    struct lbx_ask a = {.now_us = now_us(), .sticky = 1, .tried = ask->tried};
+    struct lbx_ask a = {.now_us = ask->now_us, .sticky = 1, .tried = ask->tried};
     struct lbx_member_view v;
 
     core_store_view(m, &v);
@@ -126,12 +126,14 @@ static const char *member_route(const struct lbx_hint_ask *ask, uint32_t i)
 
 static void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
 {
+    const request_rec *r = ask->r;
+    int whole = !r->args || ap_strchr_c(ask->url, '?') != NULL;
     struct knowledge k = {ask->set, cr};
     struct lbx_hint_ask question = {
         .balancer = ask->set->name,
         .set = ask->set->ref,
         .server = ask->set->server,
-        .url = ask->url,
+        .url = whole ? ask->url : apr_pstrcat(r->pool, ask->url, "?", r->args, NULL),
         .sticky = cr->vals.sticky,
         .sticky_path = cr->vals.sticky_path,
         .separator = ask->set->separator,
@@ -143,12 +145,17 @@ static void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
         .baton = &k,
     };
 
-    ask->hinted = 1;
     core_seam_run_hint(ask->r, &question, &ask->hint);
 }
 
 /* ------------------------------------------------------------------ */
 /* The choice                                                           */
+
+/* The roster may be gone before the request is; most have nothing to keep. */
+static const char *keep(const struct core_ask *ask, const char *text)
+{
+    return *text ? apr_pstrdup(ask->r->pool, text) : "";
+}
 
 static void take_down(struct core_choice *out, const struct core_ask *ask,
                       const struct core_roster *cr, struct core_member *m, enum lbx_why why)
@@ -159,9 +166,9 @@ static void take_down(struct core_choice *out, const struct core_ask *ask,
     out->why = why;
     out->method = cr->method;
     out->admin = v->admin;
-    out->route = apr_pstrdup(ask->r->pool, v->route);
-    out->sticky_name = apr_pstrdup(ask->r->pool, cr->vals.sticky);
-    out->sticky_path = apr_pstrdup(ask->r->pool, cr->vals.sticky_path);
+    out->route = keep(ask, v->route);
+    out->sticky_name = keep(ask, cr->vals.sticky);
+    out->sticky_path = keep(ask, cr->vals.sticky_path);
     atomic_fetch_add_explicit(&m->rec->elected, 1, memory_order_relaxed);
 }
 
@@ -294,7 +301,7 @@ static const uint32_t *mask_of(struct core_ask *ask, const struct lbx_ahead *ahe
 static int pick_from(struct core_ask *ask, const struct core_roster *cr, const struct lbx_roster *r,
                      const uint32_t *mask, struct core_choice *out)
 {
-    struct lbx_pick p = {core_store(), core_store_child(), mask, now_us()};
+    struct lbx_pick p = {core_store(), core_store_child(), mask, ask->now_us};
     int place = cr->method->pick(r, &p, &out->charge);
 
     if (place < 0) {
@@ -391,10 +398,15 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     struct lbx_ahead ahead;
 
     if (!ask->hinted) {
-        ask_for_hint(ask, cr);
+        ask->hinted = 1;
+        if (core_seam_listens_hint()) {
+            ask_for_hint(ask, cr);
+        }
     }
     ask->empty = !cr->r->n;
     ask->full = 0;
+    ask->patience_us = cr->vals.timeout_us;
+    ask->patient = ask->may_wait && ask->patience_us > ask->waited_us;
     ask->target = ask->tried || is_old(ask->set) ? LBX_OTHER_MEMBER : LBX_ANY_MEMBER;
     out->pinned = 0;
     lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
@@ -418,11 +430,11 @@ enum step { AT_HAND, UP_TO_DATE, WHERE_IT_WAS, RECOVERED, STEPS };
 
 /* Does the step promise anything?  Prepares it.  While there is time to wait for
  * another member, the request does not go again where it has been. */
-static int prepare(struct core_ask *ask, const struct core_choice *out, enum step step, int in_time)
+static int prepare(struct core_ask *ask, const struct core_choice *out, enum step step)
 {
     switch (step) {
     case WHERE_IT_WAS:
-        if (out->pinned || !ask->tried || ask->only_new || in_time) {
+        if (out->pinned || !ask->tried || ask->only_new || ask->patient) {
             return 0;
         }
         ask->tried = NULL;
@@ -435,18 +447,19 @@ static int prepare(struct core_ask *ask, const struct core_choice *out, enum ste
     }
 }
 
-static int choose_now(struct core_ask *ask, struct core_choice *out, int in_time)
+static int choose_now(struct core_ask *ask, struct core_choice *out, int may_wait)
 {
     int got = 0;
 
-    ask->patient = in_time;
+    ask->may_wait = may_wait;
+    ask->now_us = now_us();
     for (enum step step = AT_HAND; step < STEPS && !got; step++) {
         struct core_roster *cr;
 
-        if (!prepare(ask, out, step, in_time)) {
+        if (!prepare(ask, out, step)) {
             continue;
         }
-        cr = core_roster_req_get(ask->set, now_us(), step == AT_HAND);
+        cr = core_roster_req_get(ask->set, ask->now_us, step == AT_HAND);
         if (!cr) {
             break;
         }
@@ -457,14 +470,6 @@ static int choose_now(struct core_ask *ask, struct core_choice *out, int in_time
         out->again = ask->been && ask->been[out->m->index / 32] >> (out->m->index % 32) & 1;
     }
     return got;
-}
-
-static uint64_t patience(const struct core_set *set)
-{
-    struct lbx_set_vals v;
-
-    lbx_set_vals_read(set->rec, &v);
-    return v.timeout_us;
 }
 
 /* Why nothing came of it, for the log; and when the client may come again. */
@@ -542,9 +547,10 @@ static int queue_up(struct core_ask *ask)
 }
 
 /* Wait for somebody until the balancer's time is over.  Returns as core_choose_req. */
-static int wait_for(struct core_ask *ask, struct core_choice *out, uint64_t wait_us)
+static int wait_for(struct core_ask *ask, struct core_choice *out)
 {
-    uint64_t start = now_us(), deadline = start + wait_us;
+    uint64_t start = now_us(), waited;
+    uint64_t deadline = start + ask->patience_us - ask->waited_us;
     const char *queue = "";
     enum core_waited how = CORE_WAITED;
     int got = 0;
@@ -555,6 +561,7 @@ static int wait_for(struct core_ask *ask, struct core_choice *out, uint64_t wait
         if (!queue_up(ask)) {
             queue = apr_psprintf(ask->r->pool, " (%u wait already)",
                                  lbx_queue_length(core_store(), ask->set->ref));
+            got = choose_now(ask, out, 0); /* a session moves rather than be refused */
             break;
         }
         if (!new_here) { /* else: look again, now that there is a place */
@@ -564,30 +571,30 @@ static int wait_for(struct core_ask *ask, struct core_choice *out, uint64_t wait
         got = how != CORE_WAITED_ALONE && choose_now(ask, out, how == CORE_WAITED);
     }
     core_queue_req_leave(ask->set, &ask->wait);
-    atomic_fetch_add(&ask->set->rec->queue_us, now_us() - start);
+    waited = now_us() - start;
+    ask->waited_us += waited;
+    atomic_fetch_add(&ask->set->rec->queue_us, waited);
     if (got) {
         return OK;
     }
     if (how == CORE_WAITED_ALONE) {
-        return left_alone(ask, now_us() - start);
+        return left_alone(ask, ask->waited_us);
     }
-    invite_again(ask, wait_us);
-    return nobody(ask, out, now_us() - start, queue);
+    invite_again(ask, ask->patience_us);
+    return nobody(ask, out, ask->waited_us, queue);
 }
 
 int core_choose_req(struct core_ask *ask, struct core_choice *out)
 {
-    uint64_t wait = ask->no_wait ? 0 : patience(ask->set);
-
     lbx_queue_begin(&ask->wait, core_store_child());
-    if (choose_now(ask, out, wait > 0)) {
+    if (choose_now(ask, out, !ask->no_wait)) {
         return OK;
-    }
-    if (wait) {
-        return wait_for(ask, out, wait);
     }
     if (ask->no_wait) {
         return HTTP_SERVICE_UNAVAILABLE;
+    }
+    if (ask->patient) {
+        return wait_for(ask, out);
     }
     if (ask->full) {
         invite_again(ask, 0);

@@ -18,7 +18,7 @@ struct core_ask {
     request_rec *r;
     struct core_set *set;
     proxy_balancer *balancer; /* the virtual host's copy, for foreign providers */
-    const char *url;          /* balancer://name/path?query, for the session's route */
+    const char *url;          /* balancer://name/path, for the session's route */
     struct lbx_hint hint;     /* empty: no session */
     int hinted;               /* the hint was asked for */
     uint32_t *been;           /* bit i: has been at member i; NULL: nowhere yet */
@@ -27,7 +27,11 @@ struct core_ask {
     int no_wait;              /* rather nobody than wait, and without a word in the log */
     struct lbx_wait wait;     /* its place in the queue, if it waits */
     uint32_t target;          /* for whom it waits: see lbx_queue.h */
+    int may_wait;             /* for a better choice than there is now */
     int patient;              /* there is time left to wait */
+    uint64_t patience_us;     /* how long it may wait, by LBXQueue or timeout= */
+    uint64_t waited_us;       /* so far */
+    uint64_t now_us;          /* when the present choice began */
     int full;                 /* somebody could be chosen, but for maxconn= or the queue */
     int empty;                /* nobody was eligible, wherever the request has been */
     unsigned attempts;        /* made so far */

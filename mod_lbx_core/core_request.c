@@ -12,6 +12,7 @@
 
 #include "apr_strings.h"
 
+#include "core_env.h"
 #include "core_events.h"
 #include "core_queue.h"
 #include "core_response.h"
@@ -28,14 +29,30 @@ struct core_request *core_request_of(request_rec *r)
     return ap_get_module_config(r->request_config, &lbx_core_module);
 }
 
+/* Is "balancer://name/..." as we would write it?  Nearly all are. */
+static int is_canonical(const char *url)
+{
+    const char *host = url + sizeof(PREFIX) - 1;
+    apr_size_t len;
+
+    if (strncmp(url, PREFIX, sizeof(PREFIX) - 1)) {
+        return 0;
+    }
+    len = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
+    return len && host[len] == '/';
+}
+
 int core_request_canon(request_rec *r, char *url)
 {
     apr_port_t port = 0;
     const char *err;
     char *host;
 
-    if (ap_cstr_casecmpn(url, "balancer:", 9)) {
+    if ((*url | 0x20) != 'b' || ap_cstr_casecmpn(url, "balancer:", 9)) {
         return DECLINED;
+    }
+    if (url == r->filename + sizeof("proxy:") - 1 && is_canonical(url)) {
+        return OK;
     }
     url += 9;
     err = ap_proxy_canon_netloc(r->pool, &url, NULL, NULL, &host, &port);
@@ -85,70 +102,34 @@ static struct core_request *new_record(request_rec *r, struct core_set *set, pro
     struct core_request *req = apr_pcalloc(r->pool, sizeof(*req));
     const char *path = ap_strchr_c(url + sizeof(PREFIX) - 1, '/');
 
-    req->path = path ? apr_pstrdup(r->pool, path) : "";
+    req->path = path ? path : "";
     req->ask.r = r;
     req->ask.set = set;
     req->ask.balancer = b;
-    req->ask.url = ap_strchr_c(url, '?') || !r->args
-                       ? apr_pstrdup(r->pool, url)
-                       : apr_pstrcat(r->pool, url, "?", r->args, NULL);
+    req->ask.url = url;
     ap_set_module_config(r->request_config, &lbx_core_module, req);
     apr_pool_cleanup_register(r->pool, req, let_go, apr_pool_cleanup_null);
     return req;
 }
 
-/* proxy:scheme://host:port/path in r->filename, the URL in *url, both as the
+/* proxy:scheme://host:port/path in r->filename, and the URL in it in *url, as the
  * member's scheme wants them. */
 static int rewrite(request_rec *r, const struct core_request *req, char **url)
 {
-    char *target = apr_pstrcat(r->pool, req->choice.m->transport->s->name_ex, req->path, NULL);
+    enum { PROXY = sizeof("proxy:") - 1 };
     int rc;
 
-    r->filename = apr_pstrcat(r->pool, "proxy:", target, NULL);
-    rc = proxy_run_canon_handler(r, target);
+    r->filename =
+        apr_pstrcat(r->pool, "proxy:", req->choice.m->transport->s->name_ex, req->path, NULL);
+    /* as mod_proxy calls it: for a part of r->filename */
+    rc = proxy_run_canon_handler(r, r->filename + PROXY);
     if (rc != OK && rc != DECLINED) {
         return rc;
     }
-    *url = apr_pstrdup(r->pool, r->filename + sizeof("proxy:") - 1);
+    *url = r->filename + PROXY;
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, LBXNO(0181) "%s: worker (%s) rewritten to %s",
                   req->ask.set->name, req->choice.m->name, *url);
     return OK;
-}
-
-static void tell_environment(request_rec *r, const struct core_request *req)
-{
-    const struct core_choice *c = &req->choice;
-    const struct lbx_hint *hint = &req->ask.hint;
-
-    apr_table_setn(r->subprocess_env, "BALANCER_NAME", req->ask.set->name);
-    apr_table_setn(r->subprocess_env, "BALANCER_WORKER_NAME", c->m->transport->s->name_ex);
-    apr_table_setn(r->subprocess_env, "BALANCER_WORKER_ROUTE", c->route);
-    if (c->why == LBX_WHY_REDIRECT || (c->sticky && c->why != LBX_WHY_ROUTE)) {
-        apr_table_setn(r->subprocess_env, "BALANCER_ROUTE_CHANGED", "1");
-    }
-    if (hint->route && hint->from) {
-        apr_table_setn(r->notes, "session-sticky", hint->from);
-        apr_table_setn(r->notes, "session-route", hint->route);
-        apr_table_setn(r->subprocess_env, "BALANCER_SESSION_STICKY", hint->from);
-        apr_table_setn(r->subprocess_env, "BALANCER_SESSION_ROUTE", hint->route);
-    }
-}
-
-/* For log formats: how the request fared, whatever came of it. */
-static void tell_result(request_rec *r, const struct core_request *req)
-{
-    apr_table_t *env = r->subprocess_env;
-
-    apr_table_setn(env, "LBX_ATTEMPTS", apr_itoa(r->pool, (int)req->ask.attempts));
-    apr_table_setn(env, "LBX_QUEUE_MS", apr_ltoa(r->pool, (long)(req->waited / 1000)));
-    if (req->tries) {
-        apr_table_setn(env, "LBX_TRIES", req->tries);
-    }
-    if (req->attempt.head) {
-        apr_table_setn(
-            env, "LBX_HEADER_MS",
-            apr_ltoa(r->pool, (long)((req->attempt.head - req->attempt.started) / 1000)));
-    }
 }
 
 /* Tell the siblings who it is. */
@@ -176,17 +157,33 @@ static void announce_choice(request_rec *r, struct core_request *req)
 /* Choose a member and point the request at it. */
 static int go_to_member(request_rec *r, struct core_request *req, char **url)
 {
-    apr_time_t start = apr_time_now();
     int rc = core_choose_req(&req->ask, &req->choice);
 
-    req->waited += apr_time_now() - start;
     if (rc != OK) {
         return rc;
     }
     req->chosen = 1;
-    tell_environment(r, req);
+    core_env_req_member(r, req);
     announce_choice(r, req);
     return rewrite(r, req, url);
+}
+
+/* The balancer of "balancer://name/..."; its name is in lower case. */
+static proxy_balancer *find_balancer(request_rec *r, proxy_server_conf *conf, const char *url)
+{
+    proxy_balancer *b = (proxy_balancer *)conf->balancers->elts;
+    apr_size_t len = sizeof(PREFIX) - 1;
+
+    if ((*url | 0x20) != 'b' || ap_cstr_casecmpn(url, PREFIX, len)) {
+        return NULL;
+    }
+    len += strcspn(url + len, "/");
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        if (!strncmp(b[i].s->name, url, len) && !b[i].s->name[len] && !b[i].s->inactive) {
+            return &b[i];
+        }
+    }
+    return ap_proxy_get_balancer(r->pool, conf, url, 1);
 }
 
 int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_rec *r,
@@ -197,9 +194,7 @@ int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_r
     int rc;
 
     *worker = NULL;
-    if (!*balancer
-        && (ap_cstr_casecmpn(*url, PREFIX, sizeof(PREFIX) - 1)
-            || !(*balancer = ap_proxy_get_balancer(r->pool, conf, *url, 1)))) {
+    if (!*balancer && !(*balancer = find_balancer(r, conf, *url))) {
         return DECLINED;
     }
     set = core_conf_set(*balancer);
@@ -214,7 +209,7 @@ int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_r
         req->replay = core_replay_req_start(r, set->rules->retry.body_max);
         core_response_req_watch(r, req);
     } else {
-        tell_result(r, req);
+        core_env_req_result(r, req);
     }
     return rc;
 }
@@ -315,7 +310,7 @@ static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int
     struct lbx_attempt *facts = &req->attempt.facts;
 
     req->status = r->status;
-    if (apr_table_get(r->notes, "proxy-error-override")) {
+    if (!apr_is_empty_table(r->notes) && apr_table_get(r->notes, "proxy-error-override")) {
         /* the member's own answer; httpd will write another in its place */
         req->status = rc;
         facts->rc = 0;
@@ -326,15 +321,11 @@ static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int
 
 /* What became of the attempt, for log lines and log formats. */
 static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
-                      const struct lbx_report *report, long ms)
+                      const struct lbx_report *report)
 {
-    const char *what = lbx_outcome_name(outcome);
+    long ms = (long)((report->ended_us - report->started_us) / 1000);
 
-    if (outcome == LBX_OUT_STATUS || outcome == LBX_OUT_ANSWERED) {
-        what = apr_itoa(r->pool, req->status);
-    }
-    req->tries = apr_pstrcat(r->pool, req->tries ? req->tries : "", req->tries ? "," : "",
-                             req->choice.m->name, ":", what, ":", apr_ltoa(r->pool, ms), NULL);
+    core_env_req_attempt(r, req, outcome, ms);
     if (outcome == LBX_OUT_STALE) {
         req->stale_tries++;
     }
@@ -452,7 +443,7 @@ static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_c
     }
     atomic_fetch_add(&req->ask.set->rec->failovers, 1);
     ap_proxy_initialize_worker(req->choice.m->transport, r->server, conf->pool);
-    tell_environment(r, req);
+    core_env_req_member(r, req);
     announce_choice(r, req);
     return rewrite(r, req, url) == OK;
 }
@@ -488,16 +479,14 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
     core_attempt_req_save(r, &req->saved);
     do {
         struct lbx_report report;
-        long ms;
 
         rc = attempt(r, req, conf, url, proxyname, proxyport);
-        ms = (long)((apr_time_now() - req->attempt.started) / 1000);
         outcome = outcome_of(r, req, rc);
         core_request_req_member_done(req);
         judge(r, req, outcome, &report);
         again = outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT
                 && (req->has_next || core_request_req_another(r, req, outcome));
-        take_note(r, req, outcome, &report, ms);
+        take_note(r, req, outcome, &report);
         if (again) {
             atomic_fetch_add_explicit(&req->choice.m->rec->tally.retried[outcome], 1,
                                       memory_order_relaxed);
@@ -505,7 +494,7 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
             again = turn_to_next(r, req, conf, outcome, &url);
         }
     } while (again);
-    tell_result(r, req);
+    core_env_req_result(r, req);
     return final_word(req, rc);
 }
 

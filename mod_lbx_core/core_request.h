@@ -32,6 +32,7 @@ struct core_request {
     int chosen;                   /* <choice> holds a reservation */
     int has_next;                 /* <next> holds one */
     int retrying;                 /* counted as a repetition */
+    int told;                     /* the environment says how it fared */
     int inside;                   /* the real scheme handler runs: ours steps aside */
     int status;                   /* of the answer to the present attempt */
     unsigned stale_tries;         /* attempts that a stale connection ended */
@@ -39,7 +40,6 @@ struct core_request {
     const char *path;             /* of the balancer's URL: "/path?query" */
     const char *tries;            /* LBX_TRIES */
     apr_off_t bytes;              /* of this attempt's answer; core_response counts */
-    apr_time_t waited;            /* for a member, microseconds */
 };
 
 int core_request_canon(request_rec *r, char *url);

@@ -16,7 +16,8 @@
 #include "http_protocol.h"
 #include "util_filter.h"
 
-#define FILTER_NAME "LBX_ATTEMPT"
+/* Looking a filter up by its name costs as much as adding it. */
+static ap_filter_rec_t *attempt_filter;
 
 /* Body bytes whose length is known without reading them; a pipe or a socket
  * bucket has been read by the time it comes by here. */
@@ -91,10 +92,10 @@ static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 
 void core_response_register(void)
 {
-    ap_register_output_filter(FILTER_NAME, filter, NULL, AP_FTYPE_RESOURCE - 1);
+    attempt_filter = ap_register_output_filter("LBX_ATTEMPT", filter, NULL, AP_FTYPE_RESOURCE - 1);
 }
 
 void core_response_req_watch(request_rec *r, struct core_request *req)
 {
-    ap_add_output_filter(FILTER_NAME, req, r, r->connection);
+    ap_add_output_filter_handle(attempt_filter, req, r, r->connection);
 }

@@ -41,19 +41,42 @@ int core_seam_run_member_param(apr_pool_t *p, server_rec *s, const struct lbx_pa
     return lbx_run_lbx_member_param(p, s, param, error);
 }
 
+/* Who listens is known when a child starts.  httpd looks a hook up by its name each
+ * time it is run: once in a process will do. */
+enum ear { EAR_HINT, EAR_DECIDED, EAR_RESPONSE, EAR_OUTCOME, EARS };
+
+static int listens[EARS];
+
+void core_seam_child_init(void)
+{
+    static const char *const name[EARS] = {"lbx_hint", "lbx_decided", "lbx_response",
+                                           "lbx_outcome"};
+
+    for (int i = 0; i < EARS; i++) {
+        const apr_array_header_t *hooks = apr_optional_hook_get(name[i]);
+
+        listens[i] = hooks && hooks->nelts;
+    }
+}
+
 int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision)
 {
-    return lbx_run_lbx_decided(r, decision);
+    return listens[EAR_DECIDED] ? lbx_run_lbx_decided(r, decision) : DECLINED;
 }
 
 int core_seam_run_response(request_rec *r, const struct lbx_decision *decision)
 {
-    return lbx_run_lbx_response(r, decision);
+    return listens[EAR_RESPONSE] ? lbx_run_lbx_response(r, decision) : DECLINED;
 }
 
 int core_seam_run_outcome(struct lbx_report *report)
 {
-    return lbx_run_lbx_outcome(report);
+    return listens[EAR_OUTCOME] ? lbx_run_lbx_outcome(report) : DECLINED;
+}
+
+int core_seam_listens_hint(void)
+{
+    return listens[EAR_HINT];
 }
 
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint)

@@ -15,7 +15,11 @@ void core_seam_register(void);
 /* Say at start what needs a sibling that is not loaded.  post_config. */
 void core_seam_boot_check(const struct core_gen *gen);
 
-/* Ask the siblings where the client belongs. */
+/* Learn who listens.  child_init. */
+void core_seam_child_init(void);
+
+/* Ask the siblings where the client belongs, if any of them listens. */
+int core_seam_listens_hint(void);
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint);
 
 /* Run the siblings' hooks of these names. */

@@ -146,7 +146,9 @@ enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a)
 
 int lbx_attempt_taken(const struct lbx_attempt *a, enum lbx_outcome o)
 {
-    return o != LBX_OUT_CONNECT && !(o == LBX_OUT_STALE && a->unread);
+    int closed = o == LBX_OUT_STALE || o == LBX_OUT_RESET;
+
+    return o != LBX_OUT_CONNECT && !(o == LBX_OUT_STALE && a->unread) && !(closed && a->unsent);
 }
 
 enum lbx_verdict lbx_retry_decide(const struct lbx_retry_rules *rules,

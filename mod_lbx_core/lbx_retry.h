@@ -54,7 +54,8 @@ struct lbx_attempt {
     int answering; /* the client has got the beginning of an answer */
     int broke;     /* the member broke off */
     int client_gone;
-    int unread; /* the member's end was closed before it had read the request */
+    int unread; /* the member's end was closed with something left unread */
+    int unsent; /* ... before anything of the request had arrived */
 };
 
 enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a);

@@ -62,6 +62,7 @@ static void child_init(apr_pool_t *p, server_rec *s)
     core_store_child_attach(s);
     core_conf_child_init(p);
     core_members_child_init(p);
+    core_seam_child_init();
 }
 
 static void child_status(server_rec *s, pid_t pid, ap_generation_t gen, int slot,

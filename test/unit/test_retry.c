@@ -182,6 +182,8 @@ static const struct {
      1},
     {"closed, fresh", {SENT, .rc = 502, .fresh = 1}, LBX_OUT_RESET, 1},
     {"closed, fresh, unread", {SENT, .rc = 502, .fresh = 1, .unread = 1}, LBX_OUT_RESET, 1},
+    {"closed, reused, unsent", {SENT, .rc = 502, .unsent = 1}, LBX_OUT_STALE, 0},
+    {"closed, fresh, unsent", {SENT, .rc = 502, .fresh = 1, .unsent = 1}, LBX_OUT_RESET, 0},
     {"half a head, reused", {SENT, .rc = 502, .got_bytes = 1}, LBX_OUT_RESET, 1},
     {"half a head, unread", {SENT, .rc = 502, .got_bytes = 1, .unread = 1}, LBX_OUT_RESET, 1},
     {"garbage, as an answer that broke", {SENT, .got_bytes = 1, .broke = 1}, LBX_OUT_RESET, 1},
@@ -225,7 +227,7 @@ START_TEST(outcomes_of_any_facts)
     static const int codes[] = {0, 400, 403, 404, 500, 502, 503, 504};
     unsigned seen[LBX_OUTCOME_N] = {0};
 
-    for (unsigned i = 0; i < 8u << 12; i++) {
+    for (unsigned i = 0; i < 8u << 13; i++) {
         unsigned b = i >> 3;
         struct lbx_attempt a = {.rc = codes[i & 7],
                                 .speaks_http = b & 1,
@@ -239,7 +241,8 @@ START_TEST(outcomes_of_any_facts)
                                 .answering = b >> 8 & 1,
                                 .broke = b >> 9 & 1,
                                 .client_gone = b >> 10 & 1,
-                                .unread = b >> 11 & 1};
+                                .unread = b >> 11 & 1,
+                                .unsent = b >> 12 & 1};
         enum lbx_outcome o = lbx_attempt_outcome(&a);
 
         seen[o]++;
@@ -252,7 +255,8 @@ START_TEST(outcomes_of_any_facts)
         if (o == LBX_OUT_CONNECT) {
             ck_assert(a.connect_failed || !a.sent);
         } else if (!lbx_attempt_taken(&a, o)) {
-            ck_assert(o == LBX_OUT_STALE && a.unread);
+            ck_assert((o == LBX_OUT_STALE && (a.unread || a.unsent))
+                      || (o == LBX_OUT_RESET && a.unsent));
         }
         ck_assert(o != LBX_OUT_STATUS || a.swallowed);
         ck_assert(o != LBX_OUT_FAILED || !a.speaks_http);

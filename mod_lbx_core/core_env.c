@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Environment of a request.  See core_env.h.
+ *
+ * A table looks through all keys that begin alike before it sets one.  Nobody has
+ * set ours before the first attempt: they are added.
+ *
+ * Bound.
+ */
+#include "core_env.h"
+
+#include "apr_strings.h"
+
+static void put(request_rec *r, int fresh, const char *key, const char *value)
+{
+    if (fresh) {
+        apr_table_addn(r->subprocess_env, key, value);
+    } else {
+        apr_table_setn(r->subprocess_env, key, value);
+    }
+}
+
+static int is_fresh(const request_rec *r, const struct core_request *req)
+{
+    return !req->ask.attempts && !r->prev && !r->main;
+}
+
+void core_env_req_member(request_rec *r, const struct core_request *req)
+{
+    const struct core_choice *c = &req->choice;
+    const struct lbx_hint *hint = &req->ask.hint;
+    int fresh = is_fresh(r, req);
+
+    put(r, fresh, "BALANCER_NAME", req->ask.set->name);
+    put(r, fresh, "BALANCER_WORKER_NAME", c->m->transport->s->name_ex);
+    put(r, fresh, "BALANCER_WORKER_ROUTE", c->route);
+    if (c->why == LBX_WHY_REDIRECT || (c->sticky && c->why != LBX_WHY_ROUTE)) {
+        put(r, fresh, "BALANCER_ROUTE_CHANGED", "1");
+    }
+    if (hint->route && hint->from) {
+        apr_table_setn(r->notes, "session-sticky", hint->from);
+        apr_table_setn(r->notes, "session-route", hint->route);
+        put(r, fresh, "BALANCER_SESSION_STICKY", hint->from);
+        put(r, fresh, "BALANCER_SESSION_ROUTE", hint->route);
+    }
+}
+
+static const char *number(request_rec *r, long n)
+{
+    static const char few[][2] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
+
+    return n >= 0 && n < (long)(sizeof(few) / sizeof(few[0])) ? few[n] : apr_ltoa(r->pool, n);
+}
+
+void core_env_req_attempt(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
+                          long ms)
+{
+    const char *what = lbx_outcome_name(outcome);
+
+    if (outcome == LBX_OUT_STATUS || outcome == LBX_OUT_ANSWERED) {
+        what = req->status == HTTP_OK ? "200" : apr_itoa(r->pool, req->status);
+    }
+    req->tries =
+        req->tries ? apr_pstrcat(r->pool, req->tries, ",", req->choice.m->name, ":", what, ":",
+                                 number(r, ms), NULL)
+                   : apr_pstrcat(r->pool, req->choice.m->name, ":", what, ":", number(r, ms), NULL);
+}
+
+void core_env_req_result(request_rec *r, struct core_request *req)
+{
+    int fresh = !req->told && !r->prev && !r->main;
+
+    req->told = 1;
+    put(r, fresh, "LBX_ATTEMPTS", number(r, (long)req->ask.attempts));
+    put(r, fresh, "LBX_QUEUE_MS", number(r, (long)(req->ask.waited_us / 1000)));
+    if (req->tries) {
+        put(r, fresh, "LBX_TRIES", req->tries);
+    }
+    if (req->attempt.head) {
+        put(r, fresh, "LBX_HEADER_MS",
+            number(r, (long)((req->attempt.head - req->attempt.started) / 1000)));
+    }
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What log formats and filters can know of a request: BALANCER_* as in the stock,
+ * LBX_* beside them.
+ *
+ * Bound.  Request threads.  Runs for each request: counts instructions.
+ */
+#ifndef CORE_ENV_H
+#define CORE_ENV_H
+
+#include "core_request.h"
+
+/* The present member. */
+void core_env_req_member(request_rec *r, const struct core_request *req);
+
+/* One more attempt for LBX_TRIES. */
+void core_env_req_attempt(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
+                          long ms);
+
+/* How the request fared, whatever came of it. */
+void core_env_req_result(request_rec *r, struct core_request *req);
+
+#endif
