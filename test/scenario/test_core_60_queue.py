@@ -128,7 +128,8 @@ def test_a_killed_child_costs_nobody_elses_place(lab):
     answers = {ident: read(client) for ident, client in clients.items()}
     order = served(one)
     assert order == [i for i in ids if answers[i] == b"HTTP/1.1 200 OK"]
-    assert all(answers[i] == b"" for i in ids if i not in order) and len(order) < len(ids)
+    # which child that was, and whether any of these waited in it, is chance
+    assert all(answers[i] == b"" for i in ids if i not in order)
 
 
 def test_a_change_makes_room(lab):
