@@ -38,7 +38,7 @@
 APLOG_USE_MODULE(lbx_core);
 
 /* Looking a filter up by its name costs as much as adding it. */
-static ap_filter_rec_t *head_filter, *weigh_filter;
+static ap_filter_rec_t *head_filter, *weigh_filter, *handshake_filter;
 
 /* The attempt that this thread is running. */
 static __thread struct core_attempt *current;
@@ -111,11 +111,36 @@ static apr_status_t weigh(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_
     return ap_get_brigade(f->next, bb, mode, block, readbytes);
 }
 
+/* Below the TLS of a connection being made: its handshake is to end in time as well.
+ * Set when it begins to read, for mod_proxy has its own idea of the timeout until then. */
+static apr_status_t limit_handshake(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                    apr_read_type_e block, apr_off_t readbytes)
+{
+    struct core_attempt *a = current;
+    ap_filter_t *next = f->next;
+    apr_socket_t *sock = ap_get_conn_socket(f->c);
+
+    if (!a || a->facts.sent) {
+        ap_remove_input_filter(f);
+    } else if (!a->limited && apr_socket_timeout_get(sock, &a->usual) == APR_SUCCESS) {
+        apr_interval_time_t left = a->started + (apr_time_t)a->try_us - apr_time_now();
+
+        if (a->usual < 0 || left < a->usual) {
+            a->limited = 1;
+            apr_socket_timeout_set(sock, left > 1000 ? left : 1000);
+        }
+    }
+    return ap_get_brigade(next, bb, mode, block, readbytes);
+}
+
 static int see_connection(conn_rec *c, void *csd)
 {
     (void)csd;
     if (current && c != current->r->connection) {
         current->facts.fresh = 1;
+        if (current->tls && current->try_us) {
+            ap_add_input_filter_handle(handshake_filter, NULL, NULL, c);
+        }
         current->weighed = 1;
         current->before = 0;
         ap_add_input_filter_handle(weigh_filter, NULL, NULL, c);
@@ -178,14 +203,27 @@ static void follow_head(ap_filter_t *f, apr_bucket_brigade *bb, struct head_watc
     w->whole = 0;
 }
 
-/* Wait until the member has sent more.  0: the deadline is over. */
-static int more_to_read(const ap_filter_t *f, const struct head_watch *w)
-{
-    apr_interval_time_t left = w->deadline - apr_time_now();
-    struct pollfd pfd = {.fd = fd_of(f->c), .events = POLLIN};
+/* Over TLS more may have come than the socket shows: the library has read it already.
+ * So it is asked again after a while, too. */
+enum { TLS_SLICE_MS = 10 };
 
-    left = left < w->usual || w->usual < 0 ? left : w->usual;
-    return left > 0 && poll(&pfd, 1, (int)(left / 1000) + 1) > 0;
+/* Wait until the member has sent more, or it is worth another look.  1: it has, or may
+ * have; 0: neither; -1: the time is over. */
+static int more_to_read(const ap_filter_t *f, const struct head_watch *w, apr_time_t silent_since)
+{
+    apr_time_t now = apr_time_now();
+    apr_interval_time_t left = w->deadline - now;
+    struct pollfd pfd = {.fd = fd_of(f->c), .events = POLLIN};
+    int ms;
+
+    if (w->usual >= 0 && silent_since + w->usual - now < left) {
+        left = silent_since + w->usual - now;
+    }
+    if (left <= 0) {
+        return -1;
+    }
+    ms = left > apr_time_from_sec(3600) ? 3600000 : (int)(left / 1000) + 1;
+    return poll(&pfd, 1, w->a->tls && ms > TLS_SLICE_MS ? TLS_SLICE_MS : ms) > 0;
 }
 
 /* A blocking read that ends at the deadline, however slowly a line comes in: in
@@ -194,16 +232,21 @@ static apr_status_t read_until(ap_filter_t *f, apr_bucket_brigade *bb, const str
                                ap_input_mode_t mode, apr_off_t readbytes)
 {
     enum { FRUITLESS = 3 }; /* readable, and nothing comes: the end, or an error */
+    apr_time_t start = apr_time_now();
+    int fruitless = 0;
 
-    for (int i = 0; i < FRUITLESS; i++) {
+    while (fruitless < FRUITLESS || w->a->tls) {
         apr_status_t rv = ap_get_brigade(f->next, bb, mode, APR_NONBLOCK_READ, readbytes);
+        int more;
 
         if (!APR_STATUS_IS_EAGAIN(rv) && (rv != APR_SUCCESS || !APR_BRIGADE_EMPTY(bb))) {
             return rv;
         }
-        if (!more_to_read(f, w)) {
+        more = more_to_read(f, w, start);
+        if (more < 0) {
             return APR_TIMEUP;
         }
+        fruitless += more;
     }
     return ap_get_brigade(f->next, bb, mode, APR_BLOCK_READ, readbytes);
 }
@@ -269,6 +312,9 @@ static int see_request_sent(request_rec *r, request_rec *pr)
     w->a = a;
     w->first = 1;
     if (a->try_us) {
+        if (a->limited) {
+            apr_socket_timeout_set(ap_get_conn_socket(origin), a->usual);
+        }
         apr_socket_timeout_get(ap_get_conn_socket(origin), &w->usual);
         w->deadline = a->started + (apr_time_t)a->try_us;
     }
@@ -335,6 +381,8 @@ static void hear(const ap_errorlog_info *info, const char *text)
 void core_attempt_register(void)
 {
     weigh_filter = ap_register_input_filter("LBX_WEIGH", weigh, NULL, AP_FTYPE_CONNECTION);
+    handshake_filter =
+        ap_register_input_filter("LBX_HANDSHAKE", limit_handshake, NULL, AP_FTYPE_NETWORK - 1);
     head_filter = ap_register_input_filter("LBX_HEAD", watch_head, NULL, AP_FTYPE_PROTOCOL);
     ap_hook_pre_connection(see_connection, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_error_log(hear, NULL, NULL, APR_HOOK_MIDDLE);
@@ -369,6 +417,7 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *w
     a->proof = proof;
     a->fd = -1;
     a->facts.speaks_http = speaks_http(worker);
+    a->tls = !strcmp(worker->s->scheme, "https") || !strcmp(worker->s->scheme, "wss");
     if (!apr_is_empty_table(r->notes)) {
         apr_table_unset(r->notes, "proxy_timedout");
     }

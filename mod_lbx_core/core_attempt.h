@@ -24,6 +24,9 @@ struct core_attempt {
 
     /* kept by core_attempt.c */
     uint64_t try_us;
+    int tls;                   /* https, wss */
+    int limited;               /* the socket has another timeout than usual, for the handshake */
+    apr_interval_time_t usual; /* ... the one it had */
     int proof;
     int fd;          /* of the member's connection, to ask the kernel afterwards; -1 */
     uint64_t before; /* bytes sent over it before this request ... */
