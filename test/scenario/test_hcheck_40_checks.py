@@ -82,8 +82,8 @@ def test_hcheck_40_consecutive(lab):
     web = lab.httpd(balancer([one, two], "hcmethod=GET11 hcuri=/c hcinterval=100ms hcfails=3 "
                                          "hcpasses=3"), suite=SUITE)
     for _ in range(4):
-        one.behave("/c", "answer", status=500, times=1)
         before = checked(web, one)
+        one.behave("/c", "answer", status=500, times=1)
         eventually(lambda: checked(web, one)["failed"] > before["failed"], what="a failed check")
         eventually(lambda: checked(web, one)["passes_in_row"] >= 3, what="good ones after it")
     assert checked(web, one)["failed"] >= 4 and not web.log_lines("is down")
