@@ -58,7 +58,7 @@ def loads(lab, web, **options):
     return get.result, post.result
 
 
-def check(web, backends, get, post, also=()):
+def check(web, backends, get, post):
     tried = outcomes(web)
     assert get.all_ok and post.all_ok, f"{tried} {reasons(web)} {get} {post}"
     nobody_blamed(web)
@@ -66,7 +66,7 @@ def check(web, backends, get, post, also=()):
     twice = {i for s in post.samples for i in [s.id] if ids[i] != 1}
     assert not twice, (len(twice), sorted(twice)[:5], tried)
     assert all(ids[s.id] >= 1 for s in get.samples)
-    assert set(tried) <= {"200", "stale", *also}, tried  # nothing else went wrong
+    assert set(tried) <= {"200", "stale"}, tried  # nothing else went wrong
     return tried
 
 
@@ -93,8 +93,7 @@ def test_an_idle_timeout_about_as_long_as_the_pause(lab, idle_ms):
     web = lab.httpd(LOG + balancer_conf(backends))
     web.expect_log(CLOSED)
     get, post = loads(lab, web, rate=200, seconds=4, connections=16)
-    # on a slow machine a new connection, too, is idle for so long before its request comes
-    tried = check(web, backends, get, post, also=["reset"])
+    tried = check(web, backends, get, post)
     opened = sum(b.stats()["connections"] for b in backends)
     assert opened > 3, (opened, tried)  # connections did end
 
@@ -109,7 +108,7 @@ def test_both_limits_with_slow_answers_and_many_users(lab):
     web.expect_log(CLOSED)
     get, post = loads(lab, web, seconds=3, connections=24)
     assert get.done > 500 and post.done > 500, (get, post)
-    check(web, backends, get, post, also=["reset"])
+    check(web, backends, get, post)
 
 
 def test_a_close_in_the_middle_of_a_burst(lab):

@@ -61,8 +61,7 @@ class Connection(asyncio.Protocol):
         self.transport = transport
         self.server.connections_total += 1
         self.serial = self.server.connections_total
-        self.server.connections.add(self)
-        self.arm_idle()
+        self.server.connections.add(self)  # idle from its first answer on
 
     def connection_lost(self, exc):
         self.server.connections.discard(self)
