@@ -232,6 +232,15 @@ static int idempotent(const request_rec *r)
     }
 }
 
+/* Does a repetition because of this count for LBXRetryBudget?  Not where nothing can
+ * pile up: a refused or stale connection has cost nobody work, and of a member that is
+ * out by now no more requests can come than it had. */
+static int spares_budget(const struct core_request *req, enum lbx_outcome outcome)
+{
+    return outcome == LBX_OUT_CONNECT || outcome == LBX_OUT_STALE
+           || atomic_load_explicit(&req->choice.m->rec->error_at_us, memory_order_relaxed) != 0;
+}
+
 static enum lbx_verdict verdict_on(request_rec *r, struct core_request *req,
                                    enum lbx_outcome outcome)
 {
@@ -244,7 +253,7 @@ static enum lbx_verdict verdict_on(request_rec *r, struct core_request *req,
         .pinned = req->choice.pinned,
         .stale_tries = req->stale_tries,
         .more = req->choice.more,
-        .budget_left = core_choose_req_budget(req->ask.set),
+        .budget_left = spares_budget(req, outcome) || core_choose_req_budget(req->ask.set),
     };
 
     return lbx_retry_decide(&req->ask.set->rules->retry, &ask);
@@ -420,6 +429,7 @@ static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_c
 {
     const struct lbx_retry_rules *rules = &req->ask.set->rules->retry;
     uint64_t pause = 0;
+    int spared = spares_budget(req, outcome); /* of the member that is being left */
 
     core_attempt_req_restore(r, &req->saved);
     if (outcome != LBX_OUT_CONNECT) {
@@ -437,7 +447,7 @@ static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_c
     if (pause && !core_queue_req_pause(r, pause)) {
         return 0;
     }
-    if (outcome != LBX_OUT_CONNECT && outcome != LBX_OUT_STALE) {
+    if (!spared) {
         req->retrying = 1;
         lbx_store_reserve(core_store(), core_store_child(), req->ask.set->retries.slot);
     }

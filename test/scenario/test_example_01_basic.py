@@ -11,7 +11,7 @@ from collections import Counter
 from core_help import who
 from lab.example import adapt, example, needs, read, suite
 
-DOWN = r"LBX0182|AH00957|AH00959|AH01114"
+DOWN = r"LBX0182|AH00957|AH00959|AH01114|AH01102|AH00898"
 
 
 def test_minimal(lab):
