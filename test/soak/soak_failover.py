@@ -5,7 +5,9 @@
 
 Not here: the same for seconds (test_core_50_retry.py and its neighbours).
 """
+import os
 import random
+import signal
 import sys
 import time
 
@@ -54,7 +56,7 @@ def killed_with_checker(lab, promises):
 
 def stopped(lab, promises):
     """One of four backends is stopped (SIGSTOP) at 5 s and goes on at 12 s; timeout=2."""
-    web, backends = farm(lab, per_member="timeout=2 retry=2")
+    web, backends = farm(lab, per_member="timeout=2 retry=30", suite=("core", "hcheck"))
     load = lab.load(web, rate=RATE, seconds=20, connections=CLIENTS).start()
     start = time.monotonic()
     until(start, 5)
@@ -62,10 +64,11 @@ def stopped(lab, promises):
     until(start, 12)
     backends[0].cont()
     result = load.wait()
-    slow = [s for s in result.samples if s.us > 2_000_000 + 20 * ANSWER_MS * 1000]
+    # the clients' own waiting for a free connection is not the balancer's
+    slow = web.log_lines("LBX0182.* timeout ")
     promises.keep("GETs", result.done, result.done > 7000)
     promises.keep("failed", len(result.failed), not result.failed)
-    promises.keep("slower than 2 s and a normal one", len(slow), len(slow) <= CLIENTS)
+    promises.keep("requests that waited 2 s for the stopped one", len(slow), len(slow) <= CLIENTS)
     print(f"  {result.latency}")
 
 
@@ -81,9 +84,11 @@ def rolling(lab, promises):
     for n in range(1, 15):
         until(start, 2 * n)
         victim = rng.choice(backends)
-        for arrival in victim.arrivals():
-            taken.setdefault(arrival.id, set()).add((victim.name, n))
-        victim.kill()
+        for last in (None, 60):  # the second look is quick, and right before the end
+            for arrival in victim.arrivals(last):
+                taken.setdefault(arrival.id, set()).add((victim.name, n))
+        os.kill(victim.pid, signal.SIGKILL)
+        victim.close()
         victim.restart()
         slow_down(victim)
     get, post = gets.wait(), posts.wait()
@@ -98,9 +103,8 @@ def rolling(lab, promises):
     promises.keep("POSTs executed twice", sum(n > 1 for n in executed.values()),
                   all(n <= 1 for n in executed.values()))
     print(f"  failed POSTs that a backend may have taken: {len(post.failed) - len(lost)}")
-    # what a backend had taken dies with its count: only those seen nowhere can be told apart
-    promises.keep("failed POSTs beyond those that were in flight at a kill", len(post.failed),
-                  len(post.failed) <= 14 * CLIENTS // 2)
+    # a few may have come between the last look and the end
+    promises.keep("failed POSTs that no backend was seen to take", len(lost), len(lost) <= 3)
 
 
 def idle_closes(lab, promises):
