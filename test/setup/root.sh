@@ -12,10 +12,13 @@ set -eu
 TOP=$(cd "$(dirname "$0")/../.." && pwd)
 WHERE=$TOP/build/root
 SUITE=${SUITE:-bookworm}
-MIRROR=${MIRROR:-http://deb.debian.org/debian}
+# where this system itself gets its packages; MIRROR= says another place
+MIRROR=${MIRROR:-$(apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 2>/dev/null |
+    awk -v suite="$SUITE" '$1 == suite { sub("/$", "", $2); print $2; exit }')}
 ROOT=$WHERE/$1.$$
 
 [ "$(id -u)" = 0 ] || { echo "root.sh needs root: chroot" >&2; exit 1; }
+[ -n "$MIRROR" ] || { echo "root.sh: no archive of $SUITE in apt's sources, set MIRROR=" >&2; exit 1; }
 
 passed=0
 ok() { passed=$((passed + 1)); echo "  ok: $*"; }
