@@ -33,7 +33,7 @@
 
 /* Raised when a struct or a function below changes.  A module that meets
  * another version stops the start with both numbers. */
-#define LBX_SEAM_VERSION 4
+#define LBX_SEAM_VERSION 5
 
 /* Numbers of our log lines: unique in the suite, never used again.
  * 01xx and 02xx core, 03xx sticky, 04xx hcheck, 05xx manager. */
@@ -82,6 +82,25 @@ struct lbx_param {
  * configuration is read, and when a member is added at run time. */
 APR_DECLARE_EXTERNAL_HOOK(lbx, LBX, int, lbx_member_param,
                           (apr_pool_t * p, server_rec *s, const struct lbx_param *param,
+                           const char **error))
+
+/* One of these parameters of a member, at run time. */
+struct lbx_setting {
+    const char *balancer;
+    const char *member;
+    const char *scheme;        /* of the member: "https" */
+    const apr_table_t *params; /* key=value of the member that mod_proxy does not know */
+    const char *key;
+    const char *value; /* to be put in the place of what <params> say, "" for nothing; NULL: no
+                        * change, only <now> is asked for.  The hook may write it in another way */
+    const char *now;   /* set by the hook: what <params> come to, written in the same way */
+};
+
+/* Can the parameter, which is yours, be changed while httpd runs?  DONE: it can, or *error
+ * says why not.  A value that was changed so comes last in lbx_member_info.params.  Run in
+ * any process, and at each reload for what has been changed; not in the request path. */
+APR_DECLARE_EXTERNAL_HOOK(lbx, LBX, int, lbx_member_setting,
+                          (apr_pool_t * p, server_rec *s, struct lbx_setting *setting,
                            const char **error))
 
 /* ------------------------------------------------------------------ */
@@ -183,7 +202,8 @@ APR_DECLARE_EXTERNAL_HOOK(lbx, LBX, int, lbx_outcome, (struct lbx_report * repor
 
 /* The health checker's word on a member.  <health>: enum lbx_health bits; <ramp>:
  * its share of its weight, 1 to LBX_RAMP_FULL.  Rosters are made anew when
- * something changed.  Only the process that checks calls it.  0: no such member. */
+ * something changed.  For mod_lbx_hcheck, which remembers what it said; for others only
+ * where that is not loaded.  0: no such member. */
 APR_DECLARE_OPTIONAL_FN(int, lbx_health_set,
                         (struct lbx_ref member, uint32_t health, uint32_t ramp));
 
@@ -229,6 +249,8 @@ struct lbx_member_info {
     const apr_table_t *params; /* key=value that mod_proxy does not know; never NULL */
     enum lbx_inelig inelig;    /* for a request without a session, now */
     int added;                 /* at run time */
+    uint64_t decided_us;       /* when the operator last changed its state at run time; 0: never */
+    const char *decided_by;    /* ... who that was */
     struct lbx_member_view view;
     struct lbx_tally tally;
 };
@@ -325,7 +347,14 @@ APR_DECLARE_OPTIONAL_FN(int, lbx_check_now, (struct lbx_ref member));
  * restarts.  0: no such member. */
 APR_DECLARE_OPTIONAL_FN(int, lbx_check_pause, (struct lbx_ref member, int on));
 
-/* The expressions that checks can use, of <s> and the main server: name -> text. */
+/* The operator's word on a member, as if so many checks had failed, or as if nothing had
+ * happened: it holds until checks say otherwise.  1: that changed its state. */
+APR_DECLARE_OPTIONAL_FN(int, lbx_check_force,
+                        (const struct lbx_set_info *set, const struct lbx_member_info *member,
+                         int down));
+
+/* The expressions that checks can use, of <s> and the main server: name -> text, in
+ * the order of the file. */
 APR_DECLARE_OPTIONAL_FN(const apr_table_t *, lbx_check_exprs, (apr_pool_t * p, server_rec *s));
 
 /* ------------------------------------------------------------------ */
@@ -344,7 +373,8 @@ APR_DECLARE_OPTIONAL_FN(const apr_array_header_t * /* of struct lbx_event */, lb
 /* ------------------------------------------------------------------ */
 /* Change it                                                            */
 
-/* One change of one field, as text: "loadfactor"="2.5", "drain"="on". */
+/* One change of one field, as text: "loadfactor"="2.5", "drain"="on"; or of a parameter of
+ * a sibling's (lbx_member_setting): "hcinterval"="5s". */
 struct lbx_change {
     const char *balancer; /* "balancer://name" */
     const char *member;   /* the member's name, or NULL for a field of the balancer */

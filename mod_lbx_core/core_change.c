@@ -16,6 +16,7 @@
 #include "core_members.h"
 #include "core_persist.h"
 #include "core_store.h"
+#include "core_words.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -31,6 +32,14 @@ struct ask {
     unsigned n;
     int dry_run;
     const char **error;
+    struct worded *worded; /* an entry for each change */
+};
+
+/* A change of a sibling's parameter: what was in force, and what will be.  NULL: the
+ * change is of a field of ours. */
+struct worded {
+    const char *was;
+    const char *is;
 };
 
 /* What the changes of one record come to, before they are put in force. */
@@ -41,6 +50,7 @@ struct draft {
         struct lbx_set_vals set;
         struct lbx_member_vals member;
     } vals;
+    struct lbx_member_notes notes; /* of a member */
 };
 
 const char *core_change_shown(apr_pool_t *p, const char *text)
@@ -75,6 +85,7 @@ static struct draft *draft_of(apr_array_header_t *drafts, struct core_set *set,
     d->m = m;
     if (m) {
         lbx_member_vals_read(m->rec, &d->vals.member);
+        lbx_member_notes_read(m->rec, &d->notes);
     } else {
         lbx_set_vals_read(set->rec, &d->vals.set);
     }
@@ -97,11 +108,30 @@ static const char *whose(const struct ask *a, const struct lbx_change *c)
                        NULL);
 }
 
-static enum lbx_rc set_field(const struct ask *a, struct draft *d, const struct lbx_change *c)
+/* A parameter of a sibling's. */
+static enum lbx_rc set_word(const struct ask *a, struct draft *d, unsigned i)
 {
+    const struct lbx_change *c = &a->change[i];
+    const char *value = c->value, *was, *error;
+    enum lbx_rc rc = core_words_set(a->p, d->m, &d->notes, c->field, &value, &was, &error);
+
+    if (rc == LBX_EVALUE) {
+        *a->error = apr_psprintf(a->p, "%s%s", whose(a, c), error);
+    }
+    a->worded[i] = (struct worded){was, value};
+    return rc;
+}
+
+static enum lbx_rc set_field(const struct ask *a, struct draft *d, unsigned i)
+{
+    const struct lbx_change *c = &a->change[i];
     const struct lbx_field *f = field_of(d, c->field);
+    enum lbx_rc rc = f || !d->m ? LBX_EFIELD : set_word(a, d, i);
 
     if (!f) {
+        if (rc != LBX_EFIELD) {
+            return rc;
+        }
         *a->error = apr_psprintf(a->p, "%s%s: a %s has no field that can be changed at run time",
                                  whose(a, c), core_change_shown(a->p, c->field),
                                  d->m ? "member" : "balancer");
@@ -173,49 +203,74 @@ static enum lbx_rc draft_change(const struct ask *a, apr_array_header_t *drafts,
         *a->error = apr_psprintf(a->p, "%s: no longer configured", m ? c->member : c->balancer);
         return LBX_ESTALE;
     }
-    return set_field(a, draft_of(drafts, set, m), c);
+    return set_field(a, draft_of(drafts, set, m), i);
 }
 
 /* ------------------------------------------------------------------ */
 /* In force                                                             */
 
-static void log_change(const struct ask *a, const struct lbx_change *c, const struct lbx_field *f,
-                       const void *before)
+static void log_change(const struct ask *a, const struct lbx_change *c, const char *was,
+                       const char *is)
 {
-    char was[LBX_FIELD_TEXT_MAX];
-
-    lbx_field_print(f, before, was);
     ap_log_error(APLOG_MARK, APLOG_NOTICE, 0, a->s, LBXNO(0170) "%s%s%s: %s=%s (was %s), set by %s",
-                 c->balancer, c->member ? " member " : "", c->member ? c->member : "", c->field,
-                 c->value, was, c->who ? c->who : "a module");
-    core_events_note("change", c->who, c->balancer, c->member, "%s: %s -> %s", c->field, was,
-                     c->value);
+                 c->balancer, c->member ? " member " : "", c->member ? c->member : "", c->field, is,
+                 was, c->who ? c->who : "a module");
+    core_events_note("change", c->who, c->balancer, c->member, "%s: %s -> %s", c->field, was, is);
+}
+
+static int is_about(const struct lbx_change *c, const struct draft *d)
+{
+    return !strcmp(c->balancer, d->set->name) && !c->member == !d->m
+           && (!d->m || !strcmp(c->member, d->m->name));
+}
+
+static void log_changes(const struct ask *a, const struct draft *d, const struct draft *before)
+{
+    for (unsigned i = 0; i < a->n; i++) {
+        const struct lbx_change *c = &a->change[i];
+        const struct lbx_field *f = field_of(d, c->field);
+        char was[LBX_FIELD_TEXT_MAX];
+
+        if (!is_about(c, d)) {
+            continue;
+        }
+        if (!f && strcmp(a->worded[i].was, a->worded[i].is) != 0) {
+            log_change(a, c, a->worded[i].was, a->worded[i].is);
+        } else if (f && !lbx_field_same(f, &before->vals, &d->vals)) {
+            log_change(a, c, lbx_field_print(f, &before->vals, was), c->value);
+        }
+    }
+}
+
+/* Who changed a member's state is kept with it: events are forgotten. */
+static void decide(const struct ask *a, struct draft *d, const struct draft *before)
+{
+    const char *who = a->change[0].who;
+
+    if (d->vals.member.admin != before->vals.member.admin) {
+        d->notes.decided_us = (uint64_t)apr_time_now();
+        memset(d->notes.decided_by, 0, sizeof(d->notes.decided_by));
+        apr_cpystrn(d->notes.decided_by, who ? who : "a module", sizeof(d->notes.decided_by));
+    }
 }
 
 /* Put a draft in force, and log what is different by it. */
-static void commit(const struct ask *a, const struct draft *d)
+static void commit(const struct ask *a, struct draft *d)
 {
     struct draft before = *d;
 
     if (d->m) {
         lbx_member_vals_read(d->m->rec, &before.vals.member);
+        decide(a, d, &before);
         lbx_member_vals_write(d->m->rec, &d->vals.member);
+        lbx_member_notes_write(d->m->rec, &d->notes);
         core_store_note_drain(d->m->rec, d->vals.member.admin);
     } else {
         lbx_set_vals_read(d->set->rec, &before.vals.set);
         lbx_set_vals_write(d->set->rec, &d->vals.set);
     }
     atomic_fetch_add(&d->set->rec->epoch, 1);
-    for (unsigned i = 0; i < a->n; i++) {
-        const struct lbx_change *c = &a->change[i];
-        const struct lbx_field *f = field_of(d, c->field);
-
-        if (f && !strcmp(c->balancer, d->set->name) && !c->member == !d->m
-            && (!d->m || !strcmp(c->member, d->m->name))
-            && !lbx_field_same(f, &before.vals, &d->vals)) {
-            log_change(a, c, f, &before.vals);
-        }
-    }
+    log_changes(a, d, &before);
 }
 
 /* Has the one balancer that the changes are of the revision they are based on? */
@@ -283,7 +338,8 @@ static enum lbx_rc lbx_apply_if(apr_pool_t *p, server_rec *s, uint64_t revision,
                                 const struct lbx_change *change, unsigned n, int dry_run,
                                 const char **error)
 {
-    struct ask a = {p, s, revision, change, n, dry_run, error};
+    struct ask a = {p, s,       revision, change,
+                    n, dry_run, error,    apr_pcalloc(p, (n ? n : 1) * sizeof(struct worded))};
     enum lbx_rc rc;
 
     know_members(&a);

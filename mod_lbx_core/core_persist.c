@@ -21,6 +21,7 @@
 
 #include "core_members.h"
 #include "core_store.h"
+#include "core_words.h"
 #include "lbx_intent.h"
 #include "lbx_vals.h"
 
@@ -166,6 +167,26 @@ static int write_set(void *baton, struct lbx_ref ref, struct lbx_seg_set *rec)
     return 0;
 }
 
+/* Parameters of siblings; in the place of the file's value stands the word's base. */
+static void write_words(struct output *o, const struct lbx_seg_set *set,
+                        const struct lbx_seg_member *rec)
+{
+    char line[LBX_INTENT_LINE_MAX], key[LBX_WORDS_MAX], value[LBX_WORDS_MAX], base[16];
+    struct lbx_member_notes notes;
+    struct lbx_word w;
+
+    lbx_member_notes_read(rec, &notes);
+    for (const char *at = notes.words; (at = lbx_words_next(at, &w));) {
+        struct lbx_intent intent = {set->scope, set->name, rec->name, key, base, value, 0};
+
+        apr_snprintf(key, sizeof(key), "%.*s", (int)w.key_len, w.key);
+        apr_snprintf(value, sizeof(value), "%.*s", (int)w.value_len, w.value);
+        apr_snprintf(base, sizeof(base), "#%08x", w.base);
+        write_text(o, line, lbx_intent_print(&intent, line));
+        o->lines++;
+    }
+}
+
 static void write_added(struct output *o, const struct lbx_seg_set *set,
                         const struct lbx_seg_member *rec)
 {
@@ -188,6 +209,7 @@ static int write_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *
         }
         lbx_member_vals_read(rec, &v);
         write_fields(baton, set, rec->name, lbx_member_fields, lbx_member_fields_n, &rec->conf, &v);
+        write_words(baton, set, rec);
     }
     return 0;
 }
@@ -320,8 +342,30 @@ static const char *put_in_force(const struct lbx_intent *i, const struct lbx_fie
     return NULL;
 }
 
-static const char *apply(const struct lbx_intent *i)
+static const char *apply_word(apr_pool_t *p, const struct lbx_intent *i,
+                              const struct core_member *m)
 {
+    const char *value = i->run, *was, *error;
+    struct lbx_member_notes notes;
+    uint32_t base;
+
+    if (core_words_base(p, m, i->field, &base)) {
+        return "there is no such field";
+    }
+    if (strcmp(apr_psprintf(p, "#%08x", base), i->conf)) {
+        return "the configuration file was edited since";
+    }
+    lbx_member_notes_read(m->rec, &notes);
+    if (core_words_set(p, m, &notes, i->field, &value, &was, &error)) {
+        return "the value is not allowed any more";
+    }
+    lbx_member_notes_write(m->rec, &notes);
+    return NULL;
+}
+
+static const char *apply(apr_pool_t *p, const struct lbx_intent *i)
+{
+    const struct lbx_field *f;
     struct core_set *set = find_set(i);
     struct core_member *m = set && i->member ? core_conf_find_member(set, i->member) : NULL;
     const char *no;
@@ -329,12 +373,14 @@ static const char *apply(const struct lbx_intent *i)
     if (!set || (i->member && !m)) {
         return "it is no longer configured";
     }
-    if (m) {
+    f = m ? lbx_field_find(lbx_member_fields, lbx_member_fields_n, i->field) : NULL;
+    if (m && !f) {
+        no = apply_word(p, i, m);
+    } else if (m) {
         struct lbx_member_vals v;
 
         lbx_member_vals_read(m->rec, &v);
-        no = put_in_force(i, lbx_field_find(lbx_member_fields, lbx_member_fields_n, i->field),
-                          &m->rec->conf, &v);
+        no = put_in_force(i, f, &m->rec->conf, &v);
         lbx_member_vals_write(m->rec, &v);
         core_store_note_drain(m->rec, v.admin);
     } else {
@@ -365,7 +411,7 @@ static void take_intent(void *baton, const struct lbx_intent *i)
 {
     const struct load *load = baton;
     server_rec *s = load->s;
-    const char *no = i->added ? add(load, i) : apply(i);
+    const char *no = i->added ? add(load, i) : apply(load->p, i);
 
     if (i->added) {
         ap_log_error(APLOG_MARK, no ? APLOG_WARNING : APLOG_INFO, 0, s,

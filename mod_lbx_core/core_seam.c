@@ -12,6 +12,7 @@
 #include "core_events.h"
 #include "core_members.h"
 #include "core_store.h"
+#include "core_words.h"
 #include "lbx_queue.h"
 #include "lbx_vals.h"
 
@@ -34,6 +35,17 @@ APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_response,
                                     (r, decision), OK, DECLINED)
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_outcome, (struct lbx_report * report),
                                     (report), OK, DECLINED)
+
+APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_member_setting,
+                                    (apr_pool_t * p, server_rec *s, struct lbx_setting *setting,
+                                     const char **error),
+                                    (p, s, setting, error), OK, DECLINED)
+
+int core_seam_run_member_setting(apr_pool_t *p, server_rec *s, struct lbx_setting *setting,
+                                 const char **error)
+{
+    return lbx_run_lbx_member_setting(p, s, setting, error);
+}
 
 int core_seam_run_member_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param,
                                const char **error)
@@ -226,10 +238,11 @@ static void *lbx_space_of_member(struct lbx_ref ref, enum lbx_space whose)
 /* ------------------------------------------------------------------ */
 /* Snapshot                                                             */
 
-static void describe_member(struct lbx_member_info *info, const struct core_member *m,
-                            uint64_t now_us)
+static void describe_member(apr_pool_t *p, struct lbx_member_info *info,
+                            const struct core_member *m, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us, .count = 1};
+    struct lbx_member_notes notes;
 
     info->name = m->name;
     info->scheme = m->transport->s->scheme;
@@ -237,7 +250,10 @@ static void describe_member(struct lbx_member_info *info, const struct core_memb
     info->port = m->transport->s->port;
     info->uds = *m->transport->s->uds_path ? m->transport->s->uds_path : NULL;
     info->worker = m->pub;
-    info->params = m->params;
+    lbx_member_notes_read(m->rec, &notes);
+    info->params = core_words_params(p, m, &notes);
+    info->decided_us = notes.decided_us;
+    info->decided_by = notes.decided_us ? apr_pstrdup(p, notes.decided_by) : "";
     info->added = (int)m->rec->added;
     core_store_view(m, &info->view);
     lbx_store_tally(m->rec, &info->tally);
@@ -282,7 +298,7 @@ static void describe_set(apr_pool_t *p, struct lbx_set_info *info, const struct 
     info->member = member;
     for (uint32_t i = 0; i < n; i++) {
         if (is_there(&set->member[i])) {
-            describe_member(&member[info->n++], &set->member[i], now_us);
+            describe_member(p, &member[info->n++], &set->member[i], now_us);
         }
     }
 }

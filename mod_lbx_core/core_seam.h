@@ -25,6 +25,8 @@ int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lb
 /* Run the siblings' hooks of these names. */
 int core_seam_run_member_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param,
                                const char **error);
+int core_seam_run_member_setting(apr_pool_t *p, server_rec *s, struct lbx_setting *setting,
+                                 const char **error);
 int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision);
 int core_seam_run_response(request_rec *r, const struct lbx_decision *decision);
 int core_seam_run_outcome(struct lbx_report *report);

@@ -24,6 +24,7 @@
 
 #include "core_change.h"
 #include "core_members.h"
+#include "core_words.h"
 #include "lbx_limit.h"
 #include "lbx_vals.h"
 
@@ -31,9 +32,9 @@ APLOG_USE_MODULE(lbx_core);
 
 /* What survives the module's reload.  Another layout has another key: state of
  * an earlier major version is left alone, not misread. */
-#define RETAINED_KEY "mod_lbx_core segments 4"
+#define RETAINED_KEY "mod_lbx_core segments 5"
 
-LBX_STATIC(LBX_SEG_MAJOR == 4, "RETAINED_KEY names the layout's major version");
+LBX_STATIC(LBX_SEG_MAJOR == 5, "RETAINED_KEY names the layout's major version");
 
 struct retained {
     struct lbx_store store;
@@ -267,7 +268,7 @@ static void log_merge(server_rec *s, const struct core_set *set, const char *mem
     }
 }
 
-static void merge_member(server_rec *s, const struct core_member *m)
+static void merge_member(server_rec *s, apr_pool_t *p, const struct core_member *m)
 {
     struct lbx_member_vals run, before;
     enum lbx_merged done[16];
@@ -283,6 +284,9 @@ static void merge_member(server_rec *s, const struct core_member *m)
     core_store_note_drain(m->rec, run.admin);
     m->rec->conf = m->conf;
     move_if(m->set->rec, done, lbx_member_fields_n);
+    if (core_words_boot_merge(s, p, m)) {
+        core_change_move(m->set->rec);
+    }
 }
 
 /* A method that was chosen at run time may not be loaded any more. */
@@ -369,7 +373,7 @@ static apr_status_t adopt_member(server_rec *s, struct index *ix, struct core_me
         m->rec->error_at_us = m->in_error ? 1 : 0; /* long ago: over at the first look */
         lbx_member_vals_write(m->rec, &m->conf);
     }
-    merge_member(s, m);
+    merge_member(s, ix->p, m);
     return APR_SUCCESS;
 }
 
@@ -416,7 +420,7 @@ static void adopt_added(server_rec *s, apr_pool_t *p, struct index *ix, struct c
                                            APR_HASH_KEY_STRING);
 
             f->wanted = 1;
-            merge_member(s, &set->member[set->n - 1]);
+            merge_member(s, ix->p, &set->member[set->n - 1]);
         }
     }
 }

@@ -26,7 +26,7 @@
 
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
-    LBX_SEG_MAJOR = 4, /* another major is never adopted */
+    LBX_SEG_MAJOR = 5, /* another major is never adopted */
     LBX_SEG_MINOR = 0, /* fields taken from reserved space */
     LBX_LINE = 64
 };
@@ -126,6 +126,15 @@ struct lbx_seg_set {
     uint8_t hcheck[LBX_SPACE_SET];
 };
 
+enum { LBX_WORDS_MAX = 464, LBX_WHO_MAX = 32 };
+
+/* What was said of a member at run time, besides its values. */
+struct lbx_member_notes {
+    _Alignas(8) char words[LBX_WORDS_MAX]; /* parameters of siblings (lbx_words.h) */
+    uint64_t decided_us;                   /* when enum lbx_admin was changed last; 0: never */
+    char decided_by[LBX_WHO_MAX];          /* ... and by whom */
+};
+
 /* A member of a balancer. */
 struct lbx_seg_member {
     /* Identity: whoever holds the admin mutex, before <life> becomes LIVE. */
@@ -174,6 +183,11 @@ struct lbx_seg_member {
     /* Kept for the siblings, each writes its own (mod_lbx.h, lbx_space). */
     LBX_ALIGNED uint8_t sticky[LBX_SPACE_STICKY_MEMBER];
     LBX_ALIGNED uint8_t hcheck[LBX_SPACE_HCHECK_MEMBER];
+
+    /* Configuration: as <vals>. */
+    LBX_ALIGNED _Atomic uint32_t notes_gen;
+    uint32_t reserved2_;
+    struct lbx_member_notes notes[2];
 };
 
 /* A place in a balancer's queue: one request that waits (lbx_queue.h).  A thread of
@@ -202,7 +216,8 @@ LBX_STATIC(offsetof(struct lbx_seg_set, epoch) == 1024, "layout: set epoch");
 LBX_STATIC(sizeof(struct lbx_seg_set) == 1920, "layout: set");
 LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 1088, "layout: member configuration");
 LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1536, "layout: member health");
-LBX_STATIC(sizeof(struct lbx_seg_member) == 3392, "layout: member");
+LBX_STATIC(sizeof(struct lbx_member_notes) == 504, "layout: member notes");
+LBX_STATIC(sizeof(struct lbx_seg_member) == 4416, "layout: member");
 LBX_STATIC(sizeof(struct lbx_seg_tally) == 328, "layout: tally");
 LBX_STATIC(offsetof(struct lbx_seg_member, hcheck) % LBX_LINE == 0, "layout: spaces");
 LBX_STATIC(sizeof(struct lbx_seg_child) == 8, "layout: child");

@@ -287,6 +287,8 @@ static void copy_words(uint64_t *to, const uint64_t *from, size_t size)
 
 LBX_STATIC(sizeof(struct lbx_member_vals) % sizeof(uint64_t) == 0, "copied in words");
 LBX_STATIC(sizeof(struct lbx_set_vals) % sizeof(uint64_t) == 0, "copied in words");
+LBX_STATIC(sizeof(struct lbx_member_notes) % sizeof(uint64_t) == 0, "copied in words");
+LBX_STATIC(offsetof(struct lbx_seg_member, notes) % sizeof(uint64_t) == 0, "copied in words");
 
 static void read_vals(const _Atomic uint32_t *gen, const void *pair, size_t size, void *out)
 {
@@ -327,4 +329,14 @@ void lbx_member_vals_write(struct lbx_seg_member *m, const struct lbx_member_val
 void lbx_set_vals_write(struct lbx_seg_set *s, const struct lbx_set_vals *v)
 {
     write_vals(&s->vals_gen, s->vals, sizeof(*v), v);
+}
+
+void lbx_member_notes_read(const struct lbx_seg_member *m, struct lbx_member_notes *out)
+{
+    read_vals(&m->notes_gen, m->notes, sizeof(*out), out);
+}
+
+void lbx_member_notes_write(struct lbx_seg_member *m, const struct lbx_member_notes *n)
+{
+    write_vals(&m->notes_gen, m->notes, sizeof(*n), n);
 }

@@ -87,4 +87,8 @@ void lbx_set_vals_read(const struct lbx_seg_set *s, struct lbx_set_vals *out);
 void lbx_member_vals_write(struct lbx_seg_member *m, const struct lbx_member_vals *v);
 void lbx_set_vals_write(struct lbx_seg_set *s, const struct lbx_set_vals *v);
 
+/* Likewise what else was said of a member. */
+void lbx_member_notes_read(const struct lbx_seg_member *m, struct lbx_member_notes *out);
+void lbx_member_notes_write(struct lbx_seg_member *m, const struct lbx_member_notes *n);
+
 #endif

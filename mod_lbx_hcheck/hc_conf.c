@@ -26,6 +26,7 @@ void *hc_conf_create_server(apr_pool_t *p, server_rec *s)
     }
     own->templates = apr_hash_make(p);
     own->exprs = apr_hash_make(p);
+    own->named = apr_array_make(p, 4, sizeof(const struct hc_expr *));
     own->tls = apr_hash_make(p);
     own->rules = apr_hash_make(p);
     own->told = apr_hash_make(p);
@@ -208,6 +209,16 @@ static void use_template(struct lbx_hc_spec *spec, const apr_table_t *words)
     }
 }
 
+/* Taken back at run time: files have no empty values. */
+static int clear_word(struct lbx_hc_spec *spec, const char *key)
+{
+    int uri = !ap_cstr_casecmp(key, "hcuri"), expr = !ap_cstr_casecmp(key, "hcexpr");
+
+    spec->uri = uri ? NULL : spec->uri;
+    spec->expr = expr ? NULL : spec->expr;
+    return uri || expr;
+}
+
 const char *hc_conf_spec(apr_pool_t *p, server_rec *s, const apr_table_t *words,
                          struct lbx_hc_spec *spec)
 {
@@ -219,6 +230,9 @@ const char *hc_conf_spec(apr_pool_t *p, server_rec *s, const apr_table_t *words,
         const apr_table_entry_t *e = &APR_ARRAY_IDX(all, i, apr_table_entry_t);
         const char *error = NULL;
 
+        if (!*e->val && clear_word(spec, e->key)) {
+            continue;
+        }
         if (check_word(p, s, e->key, e->val, &error) == DECLINED) {
             continue;
         }
@@ -241,6 +255,133 @@ const char *hc_conf_spec(apr_pool_t *p, server_rec *s, const apr_table_t *words,
 }
 
 /* ------------------------------------------------------------------ */
+/* At run time                                                          */
+
+const char *hc_conf_method(const struct lbx_hc_spec *spec)
+{
+    static const char *const eleven[LBX_HC_METHOD_N] = {
+        [LBX_HC_OPTIONS] = "OPTIONS11", [LBX_HC_HEAD] = "HEAD11", [LBX_HC_GET] = "GET11"};
+    const char *word = spec->method_version == 11 ? eleven[spec->method] : NULL;
+
+    return word ? word : lbx_hc_method_name(spec->method);
+}
+
+/* "5" seconds, or "2500ms". */
+static const char *print_time(apr_pool_t *p, uint64_t us)
+{
+    return us % APR_USEC_PER_SEC ? apr_psprintf(p, "%" APR_UINT64_T_FMT "ms", us / 1000)
+                                 : apr_psprintf(p, "%" APR_UINT64_T_FMT, us / APR_USEC_PER_SEC);
+}
+
+static const char *print_method(apr_pool_t *p, const struct lbx_hc_spec *spec)
+{
+    (void)p;
+    return hc_conf_method(spec);
+}
+
+static const char *print_interval(apr_pool_t *p, const struct lbx_hc_spec *spec)
+{
+    return print_time(p, spec->interval_us);
+}
+
+static const char *print_passes(apr_pool_t *p, const struct lbx_hc_spec *spec)
+{
+    return apr_itoa(p, (int)spec->passes);
+}
+
+static const char *print_fails(apr_pool_t *p, const struct lbx_hc_spec *spec)
+{
+    return apr_itoa(p, (int)spec->fails);
+}
+
+static const char *print_uri(apr_pool_t *p, const struct lbx_hc_spec *spec)
+{
+    return spec->uri ? apr_pstrdup(p, spec->uri) : "";
+}
+
+static const char *print_expr(apr_pool_t *p, const struct lbx_hc_spec *spec)
+{
+    return spec->expr ? apr_pstrdup(p, spec->expr) : "";
+}
+
+enum { RUN_URI_MAX = 64 }; /* as httpd's manager has it, with the terminating NUL */
+
+static int is_count(const char *value)
+{
+    return *value >= '1'; /* no 0: that is the file's way to say 1 */
+}
+
+static int is_short(const char *value)
+{
+    return strlen(value) < RUN_URI_MAX;
+}
+
+/* What can be changed, and what is narrower than in a file. */
+static const struct setting_row {
+    const char *key;
+    const char *(*print)(apr_pool_t *p, const struct lbx_hc_spec *spec);
+    int (*narrow)(const char *value);
+    const char *allowed;
+    int clears; /* "" takes it back */
+} setting_rows[] = {
+    {"hcmethod", print_method, NULL, NULL, 0},
+    {"hcinterval", print_interval, NULL, NULL, 0},
+    {"hcpasses", print_passes, is_count, "a whole number from 1 to 1000", 0},
+    {"hcfails", print_fails, is_count, "a whole number from 1 to 1000", 0},
+    {"hcuri", print_uri, is_short, "a path of up to 63 characters without blanks", 1},
+    {"hcexpr", print_expr, NULL, NULL, 1},
+};
+
+/* Put setting->value in its place.  NULL, or what is wrong; a member whose words go
+ * together must not become one whose words do not. */
+static const char *try_setting(apr_pool_t *p, server_rec *s, const struct setting_row *row,
+                               struct lbx_setting *setting)
+{
+    apr_table_t *words = apr_table_copy(p, setting->params);
+    const char *error = NULL;
+    struct lbx_hc_spec spec;
+
+    if (!*setting->value && row->clears) {
+        error = NULL;
+    } else if (check_word(p, s, row->key, setting->value, &error) != DONE || error
+               || (row->narrow && !row->narrow(setting->value))) {
+        return row->allowed
+                   ? apr_psprintf(p, "%s=%s: must be %s", row->key, setting->value, row->allowed)
+                   : error;
+    }
+    apr_table_unset(words, row->key);
+    apr_table_add(words, row->key, setting->value);
+    error = hc_conf_spec(p, s, words, &spec);
+    if (!error) {
+        setting->value = row->print(p, &spec);
+        error = hc_plan_error(p, setting->scheme, &spec);
+    }
+    return error;
+}
+
+int hc_conf_setting(apr_pool_t *p, server_rec *s, struct lbx_setting *setting, const char **error)
+{
+    struct lbx_hc_spec spec;
+
+    for (unsigned i = 0; i < sizeof(setting_rows) / sizeof(setting_rows[0]); i++) {
+        const struct setting_row *row = &setting_rows[i];
+
+        if (ap_cstr_casecmp(row->key, setting->key)) {
+            continue;
+        }
+        if (hc_conf_spec(p, s, setting->params, &spec)) {
+            lbx_hc_spec_defaults(&spec);
+        }
+        setting->now = row->print(p, &spec);
+        if (setting->value) {
+            *error = try_setting(p, s, row, setting);
+        }
+        return DONE;
+    }
+    return DECLINED;
+}
+
+/* ------------------------------------------------------------------ */
 /* Directives                                                           */
 
 static const char *declare_name(cmd_parms *cmd, const char **args, const char **name)
@@ -251,6 +392,22 @@ static const char *declare_name(cmd_parms *cmd, const char **args, const char **
                             cmd->cmd->name, *name, LBX_HC_NAME_MAX - 1);
     }
     return ap_check_cmd_context(cmd, NOT_IN_HTACCESS);
+}
+
+/* A second one of the name takes the place of the first. */
+static void declare_expr(struct hc_server *own, const struct hc_expr *e)
+{
+    int i = 0;
+
+    while (i < own->named->nelts
+           && strcmp(APR_ARRAY_IDX(own->named, i, const struct hc_expr *)->name, e->name) != 0) {
+        i++;
+    }
+    if (i == own->named->nelts) {
+        apr_array_push(own->named);
+    }
+    APR_ARRAY_IDX(own->named, i, const struct hc_expr *) = e;
+    apr_hash_set(own->exprs, e->name, APR_HASH_KEY_STRING, e);
 }
 
 const char *hc_conf_expr_command(cmd_parms *cmd, void *dconf, const char *args)
@@ -277,7 +434,7 @@ const char *hc_conf_expr_command(cmd_parms *cmd, void *dconf, const char *args)
         return apr_psprintf(cmd->pool, "%s %s: cannot parse the expression '%s': %s",
                             cmd->cmd->name, e->name, e->text, error);
     }
-    apr_hash_set(hc_conf_server(cmd->server)->exprs, e->name, APR_HASH_KEY_STRING, e);
+    declare_expr(hc_conf_server(cmd->server), e);
     return NULL;
 }
 

@@ -18,12 +18,13 @@
 
 /* What one server says. */
 struct hc_server {
-    apr_hash_t *templates; /* name -> apr_table_t of words */
-    apr_hash_t *exprs;     /* name -> struct hc_expr */
-    apr_hash_t *tls;       /* "", "*" or "balancer://name" -> struct hc_tls (hc_tls.h) */
-    apr_hash_t *rules;     /* "balancer://name" -> what hc_rules keeps */
-    apr_hash_t *told;      /* "balancer\nmember" -> struct hc_told: what was said of members */
-    int spread;            /* LBXHCSpread; -1: not said */
+    apr_hash_t *templates;     /* name -> apr_table_t of words */
+    apr_hash_t *exprs;         /* name -> struct hc_expr */
+    apr_array_header_t *named; /* the same, in the order of the file */
+    apr_hash_t *tls;           /* "", "*" or "balancer://name" -> struct hc_tls (hc_tls.h) */
+    apr_hash_t *rules;         /* "balancer://name" -> what hc_rules keeps */
+    apr_hash_t *told;          /* "balancer\nmember" -> struct hc_told: what was said of members */
+    int spread;                /* LBXHCSpread; -1: not said */
 };
 
 /* A ProxyHCExpr. */
@@ -53,6 +54,12 @@ const char *hc_conf_spec(apr_pool_t *p, server_rec *s, const apr_table_t *words,
 /* Once the configuration is read: do the words of each member go together, and can
  * it be checked?  OK, or an error after a line that says what is wrong. */
 int hc_conf_check(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s);
+
+/* For the hook lbx_member_setting: what httpd's own manager changes while it runs. */
+int hc_conf_setting(apr_pool_t *p, server_rec *s, struct lbx_setting *setting, const char **error);
+
+/* "GET11": the method as it is written. */
+const char *hc_conf_method(const struct lbx_hc_spec *spec);
 
 /* For the hook lbx_member_param. */
 int hc_conf_param(apr_pool_t *p, server_rec *s, const struct lbx_param *param, const char **error);

@@ -219,6 +219,7 @@ static void read_all(struct engine *e, uint64_t now_us)
     struct rlimit files = {.rlim_cur = 1024};
 
     hc_model_tick_read(e->model, on_gone, e);
+    hc_verdict_tick_begin(e->model, now_us);
     grow_schedule(e);
     schedule_new(e, now_us);
     getrlimit(RLIMIT_NOFILE, &files);

@@ -11,16 +11,6 @@
 
 APLOG_USE_MODULE(lbx_hcheck);
 
-/* "GET11": the method as it is written. */
-static const char *method_word(const struct lbx_hc_spec *spec)
-{
-    static const char *const eleven[LBX_HC_METHOD_N] = {
-        [LBX_HC_OPTIONS] = "OPTIONS11", [LBX_HC_HEAD] = "HEAD11", [LBX_HC_GET] = "GET11"};
-    const char *word = spec->method_version == 11 ? eleven[spec->method] : NULL;
-
-    return word ? word : lbx_hc_method_name(spec->method);
-}
-
 /* What the checking process writes while we read: once more if it did. */
 static const char *read_text(apr_pool_t *p, struct lbx_hc_checked *c)
 {
@@ -57,7 +47,7 @@ static int lbx_check_info(apr_pool_t *p, const struct lbx_set_info *set,
     out->cause = lbx_hc_cause_name((enum lbx_hc_cause)(atomic_load(&space->cause) & 0xff));
     out->since_us = atomic_load(&space->since_us);
     out->ejected = atomic_load(&space->ejected);
-    out->method = method_word(&spec);
+    out->method = hc_conf_method(&spec);
     out->uri = spec.uri ? spec.uri : "";
     out->expr = spec.expr ? spec.expr : "";
     out->interval_us = spec.interval_us;
@@ -97,16 +87,33 @@ static int lbx_check_pause(struct lbx_ref member, int on)
     return space != NULL;
 }
 
+static int lbx_check_force(const struct lbx_set_info *set, const struct lbx_member_info *member,
+                           int down)
+{
+    const struct hc_who who = {
+        .server = set->server,
+        .set = set->ref,
+        .member = member->view.ref,
+        .balancer = set->name,
+        .name = member->name,
+        .space = hc_state_space(member->view.ref),
+    };
+
+    return who.space
+           && hc_state_step(&who, down ? LBX_HC_CHECK_DOWN : LBX_HC_RESET, LBX_HC_C_OPERATOR, 0, "",
+                            (uint64_t)apr_time_now());
+}
+
 static const apr_table_t *lbx_check_exprs(apr_pool_t *p, server_rec *s)
 {
     apr_table_t *t = apr_table_make(p, 4);
     server_rec *from[] = {hc_conf_main(), s};
 
     for (int i = 0; i < 2; i++) {
-        apr_hash_t *all = hc_conf_server(from[i])->exprs;
+        const apr_array_header_t *all = hc_conf_server(from[i])->named;
 
-        for (apr_hash_index_t *h = apr_hash_first(p, all); h; h = apr_hash_next(h)) {
-            const struct hc_expr *e = apr_hash_this_val(h);
+        for (int k = 0; k < all->nelts; k++) {
+            const struct hc_expr *e = APR_ARRAY_IDX(all, k, const struct hc_expr *);
 
             apr_table_set(t, e->name, e->text);
         }
@@ -156,5 +163,6 @@ void hc_seam_register(void)
     APR_REGISTER_OPTIONAL_FN(lbx_check_info);
     APR_REGISTER_OPTIONAL_FN(lbx_check_now);
     APR_REGISTER_OPTIONAL_FN(lbx_check_pause);
+    APR_REGISTER_OPTIONAL_FN(lbx_check_force);
     APR_REGISTER_OPTIONAL_FN(lbx_check_exprs);
 }

@@ -36,7 +36,8 @@ static void begin_down(struct hc_member *m, uint64_t now_us)
     atomic_store(&c->due_us, 0);
 }
 
-static void begin_member(struct hc_member *m, uint64_t now_us)
+/* What is done by schedule may have become another check, or none.  Returns the plan. */
+static uint32_t begin_plan(struct hc_member *m, uint64_t now_us)
 {
     struct lbx_hc_checked *c = &m->who.space->checked;
     uint32_t before = atomic_load(&c->plan);
@@ -49,15 +50,34 @@ static void begin_member(struct hc_member *m, uint64_t now_us)
                           now_us);
         }
         atomic_store(&c->due_us, 0);
-        return;
-    }
-    if (plan != before) { /* a new check begins at once, and counts from nothing */
+    } else if (plan != before) { /* a new check begins at once, and counts from nothing */
         atomic_store(&c->due_us, 0);
         atomic_store(&c->passes, 0);
         atomic_store(&c->fails, 0);
     }
+    return plan;
+}
+
+static void begin_member(struct hc_member *m, uint64_t now_us)
+{
+    uint32_t before = atomic_load(&m->who.space->checked.plan);
+
+    if (!begin_plan(m, now_us)) {
+        return;
+    }
     if (m->spec.init == LBX_HC_INIT_DOWN || (m->spec.init == LBX_HC_INIT_KEEP && !before)) {
         begin_down(m, now_us);
+    }
+}
+
+void hc_verdict_tick_begin(const struct hc_model *m, uint64_t now_us)
+{
+    for (uint32_t i = 0; i < m->n; i++) {
+        for (uint32_t k = 0; k < m->set[i].n; k++) {
+            if (m->set[i].member[k].who.space) {
+                begin_plan(&m->set[i].member[k], now_us);
+            }
+        }
     }
 }
 

@@ -17,6 +17,10 @@
  * The parent at a (re)start. */
 void hc_verdict_boot_begin(const struct hc_model *m, uint64_t now_us);
 
+/* Checks that were changed at run time begin anew; a member that is checked no more is
+ * not down any more. */
+void hc_verdict_tick_begin(const struct hc_model *m, uint64_t now_us);
+
 /* A check has ended. */
 void hc_verdict_tick_apply(struct hc_target *t, const struct hc_result *result, uint64_t now_us);
 

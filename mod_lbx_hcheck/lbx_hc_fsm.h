@@ -49,10 +49,11 @@ enum lbx_hc_event {
     LBX_HC_PROBE,      /* a probe of an ejected member begins */
     LBX_HC_PROBE_FAIL, /* ... failed, or was lost with its process */
     LBX_HC_PASS,       /* a probe, or so many checks in a row as it takes */
-    LBX_HC_CHECK_DOWN, /* so many checks failed in a row as it takes, or it begins as down */
+    LBX_HC_CHECK_DOWN, /* so many checks failed in a row as it takes, or it begins as down;
+                        * or the operator says so, in any process */
     LBX_HC_RAMPED,     /* slow start is over */
     LBX_HC_NEWCOMER,   /* was added, or let in by the operator: starts slowly */
-    LBX_HC_RESET,      /* the operator's word: as if nothing had happened */
+    LBX_HC_RESET,      /* the operator's word, in any process: as if nothing had happened */
     LBX_HC_EVENT_N
 };
 

@@ -73,6 +73,7 @@ static int pre_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
     (void)p, (void)plog, (void)ptemp;
     APR_OPTIONAL_HOOK(lbx, lbx_member_param, hc_conf_param, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_member_param, hc_rules_param, NULL, NULL, APR_HOOK_MIDDLE);
+    APR_OPTIONAL_HOOK(lbx, lbx_member_setting, hc_conf_setting, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_figures, hc_seam_figures, NULL, NULL, APR_HOOK_MIDDLE);
     APR_OPTIONAL_HOOK(lbx, lbx_outcome, hc_passive_req_outcome, NULL, NULL, APR_HOOK_MIDDLE);
     return OK;

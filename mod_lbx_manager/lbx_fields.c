@@ -26,6 +26,12 @@ const struct lbx_json_field lbx_json_member_fields[] = {
     {"stopped", "stopped", SWITCH},
     {"standby", "standby", SWITCH},
     {"spare", "spare", SWITCH},
+    {"hcmethod", "hcmethod", TEXT},
+    {"hcinterval", "hcinterval", LBX_JSON_TIME, "a number of seconds, or a text: \"500ms\""},
+    {"hcpasses", "hcpasses", NUMBER},
+    {"hcfails", "hcfails", NUMBER},
+    {"hcuri", "hcuri", TEXT},
+    {"hcexpr", "hcexpr", TEXT},
 };
 const unsigned lbx_json_member_fields_n =
     sizeof(lbx_json_member_fields) / sizeof(lbx_json_member_fields[0]);

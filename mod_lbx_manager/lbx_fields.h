@@ -10,7 +10,13 @@
 #ifndef LBX_FIELDS_H
 #define LBX_FIELDS_H
 
-enum lbx_json_kind { LBX_JSON_SWITCH, LBX_JSON_NUMBER, LBX_JSON_FACTOR, LBX_JSON_TEXT };
+enum lbx_json_kind {
+    LBX_JSON_SWITCH,
+    LBX_JSON_NUMBER,
+    LBX_JSON_FACTOR,
+    LBX_JSON_TEXT,
+    LBX_JSON_TIME /* seconds, or a text with a unit */
+};
 
 struct lbx_json_field {
     const char *key;   /* in JSON: "ignore_errors" */

@@ -76,6 +76,12 @@ const struct lbx_legacy_param lbx_legacy_member[LBX_LEGACY_MEMBER_N] = {
     SWITCH("S", "stopped", "Stopped", LBX_ADMIN_STOPPED),
 };
 
+const struct lbx_legacy_param lbx_legacy_check[LBX_LEGACY_CHECK_N] = {
+    {"w_hm", "hcmethod", NULL, LBX_LEGACY_WORD, 0}, {"w_hi", "hcinterval", NULL, LBX_LEGACY_MS, 0},
+    {"w_hp", "hcpasses", NULL, LBX_LEGACY_WORD, 0}, {"w_hf", "hcfails", NULL, LBX_LEGACY_WORD, 0},
+    {"w_hu", "hcuri", NULL, LBX_LEGACY_TEXT, 0},    {"w_he", "hcexpr", NULL, LBX_LEGACY_TEXT, 0},
+};
+
 const struct lbx_legacy_param lbx_legacy_set[LBX_LEGACY_SET_N] = {
     {"b_lbm", "lbmethod", NULL, LBX_LEGACY_WORD, 0},
     {"b_tmo", "timeout", NULL, LBX_LEGACY_WORD, 0},
@@ -141,6 +147,7 @@ int lbx_legacy_value(const struct lbx_legacy_param *p, const char *text,
         snprintf(value, LBX_LEGACY_VALUE, "%s", on ? on : "neither on nor off");
         return 1;
     }
-    snprintf(value, LBX_LEGACY_VALUE, "%.*s", (int)len, text);
+    snprintf(value, LBX_LEGACY_VALUE, "%.*s%s", (int)len, text,
+             p->kind == LBX_LEGACY_MS && len && strspn(text, "0123456789") == len ? "ms" : "");
     return len || p->kind == LBX_LEGACY_TEXT;
 }

@@ -29,6 +29,7 @@ enum lbx_legacy_kind {
     LBX_LEGACY_WORD,   /* an empty one changes nothing */
     LBX_LEGACY_TEXT,   /* an empty one clears */
     LBX_LEGACY_SWITCH, /* a number, 0: off */
+    LBX_LEGACY_MS,     /* a time, milliseconds where it has no unit; an empty one changes nothing */
     LBX_LEGACY_STICKY  /* "COOKIE|path", one name for both, "-" for none */
 };
 
@@ -40,9 +41,10 @@ struct lbx_legacy_param {
     uint32_t bit; /* of a switch: enum lbx_admin */
 };
 
-enum { LBX_LEGACY_MEMBER_N = 10, LBX_LEGACY_SET_N = 5 };
+enum { LBX_LEGACY_MEMBER_N = 10, LBX_LEGACY_CHECK_N = 6, LBX_LEGACY_SET_N = 5 };
 
 extern const struct lbx_legacy_param lbx_legacy_member[LBX_LEGACY_MEMBER_N];
+extern const struct lbx_legacy_param lbx_legacy_check[LBX_LEGACY_CHECK_N]; /* of a member */
 extern const struct lbx_legacy_param lbx_legacy_set[LBX_LEGACY_SET_N];
 
 enum { LBX_LEGACY_VALUE = 512 };

@@ -14,7 +14,10 @@
 APLOG_USE_MODULE(lbx_manager);
 
 /* A few times of what the page's own form has. */
-enum { BODY_MAX = 65536, CHANGES_MAX = LBX_LEGACY_MEMBER_N + LBX_LEGACY_SET_N + 1 };
+enum {
+    BODY_MAX = 65536,
+    CHANGES_MAX = LBX_LEGACY_MEMBER_N + LBX_LEGACY_CHECK_N + LBX_LEGACY_SET_N + 1
+};
 
 struct changes {
     struct mgr_view *v;
@@ -22,9 +25,6 @@ struct changes {
     unsigned n;
     struct lbx_change list[CHANGES_MAX];
 };
-
-/* Those of the form that we cannot do. */
-static const char *const unchangeable[] = {"w_hm", "w_hi", "w_hp", "w_hf", "w_hu", "w_he"};
 
 /* ------------------------------------------------------------------ */
 /* From words to changes                                                */
@@ -98,6 +98,19 @@ static int asks_for(const apr_table_t *params, const struct lbx_legacy_param *ta
 /* ------------------------------------------------------------------ */
 /* What has no field                                                    */
 
+/* Through the health checker; without one there is only core's word. */
+static int say_health(const struct mgr_view *v, int failed)
+{
+    const struct mgr_seam *seam = mgr_seam();
+
+    if (seam->check_force) {
+        return seam->check_force(v->set, v->member, failed);
+    }
+    return seam->health_set
+           && seam->health_set(v->member->view.ref, failed ? LBX_HEALTH_FAILED : 0,
+                               v->member->view.ramp);
+}
+
 /* w_status_C: the word of the health checker, until its next check. */
 static void set_health(struct changes *c, const char *text)
 {
@@ -105,10 +118,13 @@ static void set_health(struct changes *c, const char *text)
     int on = atol(text) != 0;
     struct lbx_event event = {.kind = "change"};
 
-    if (!mgr_seam()->health_set || on == !!(v->member->view.health & LBX_HEALTH_FAILED)) {
+    if (on == !!(v->member->view.health & LBX_HEALTH_FAILED)) {
         return;
     }
-    mgr_seam()->health_set(v->member->view.ref, on ? LBX_HEALTH_FAILED : 0, v->member->view.ramp);
+    if (!say_health(v, on)) {
+        mgr_view_note(v, "Not changed: the health checker was faster");
+        return;
+    }
     ap_log_rerror(APLOG_MARK, APLOG_NOTICE, 0, v->r,
                   LBXNO(0510) "%s member %s: health-failed=%s (was %s), set by %s", v->set->name,
                   v->member->name, on ? "on" : "off", on ? "off" : "on",
@@ -145,14 +161,44 @@ static int add_member(struct changes *c, const char *url)
     return OK;
 }
 
-static void note_unchangeable(struct mgr_view *v, const apr_table_t *params)
+static int has_answers(const char *method)
 {
-    for (unsigned i = 0; i < sizeof(unchangeable) / sizeof(unchangeable[0]); i++) {
-        if (apr_table_get(params, unchangeable[i])) {
-            mgr_view_note(v, "Not changed: %s: health checks are changed in the configuration",
-                          unchangeable[i]);
-        }
+    return ap_cstr_casecmp(method, "NONE") && ap_cstr_casecmp(method, "TCP")
+           && ap_cstr_casecmp(method, "CPING");
+}
+
+/* The method that the member is about to have: the first change, if it is one. */
+static const char *method_of(const struct changes *c, unsigned before)
+{
+    struct lbx_check_info check;
+
+    if (c->n > before) {
+        return c->list[before].value;
     }
+    return mgr_seam()->check_info(c->v->r->pool, c->v->set, c->v->member, &check) ? check.method
+                                                                                  : "NONE";
+}
+
+/* Only answers of HTTP meet an expression: with another method there is none, as with
+ * httpd, whose form names the first one there is. */
+static void collect_checks(struct changes *c, const apr_table_t *params)
+{
+    unsigned before = c->n;
+    apr_table_t *rest;
+
+    if (!asks_for(params, lbx_legacy_check, LBX_LEGACY_CHECK_N)) {
+        return;
+    }
+    if (!c->v->hcheck) {
+        mgr_view_note(c->v, "Not changed: health checks need mod_lbx_hcheck, which is not loaded");
+        return;
+    }
+    collect(c, params, lbx_legacy_check, 1);
+    rest = apr_table_copy(c->v->r->pool, params);
+    if ((c->n > before || apr_table_get(rest, "w_he")) && !has_answers(method_of(c, before))) {
+        apr_table_setn(rest, "w_he", "");
+    }
+    collect(c, rest, lbx_legacy_check + 1, LBX_LEGACY_CHECK_N - 1);
 }
 
 /* ------------------------------------------------------------------ */
@@ -187,7 +233,7 @@ static int act(struct mgr_view *v, const apr_table_t *params, const char *who)
     }
     if (v->member) {
         collect(&c, params, lbx_legacy_member, LBX_LEGACY_MEMBER_N);
-        note_unchangeable(v, params);
+        collect_checks(&c, params);
     }
     collect(&c, params, lbx_legacy_set, LBX_LEGACY_SET_N);
     put_in_force(&c);

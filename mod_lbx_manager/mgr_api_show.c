@@ -180,6 +180,22 @@ static void show_event_short(struct lbx_json *j, const char *key, const struct l
     lbx_json_close(j, '}');
 }
 
+/* When an operator set the state, and who: kept with the member when its event is forgotten. */
+static const struct lbx_event *kept_decision(struct showing *s, const struct lbx_member_info *m)
+{
+    struct lbx_event *e;
+
+    if (!m->decided_us) {
+        return NULL;
+    }
+    e = apr_pcalloc(s->api->r->pool, sizeof(*e));
+    e->at_us = m->decided_us;
+    apr_cpystrn(e->kind, "change", sizeof(e->kind));
+    apr_cpystrn(e->who, m->decided_by, sizeof(e->who));
+    apr_cpystrn(e->text, "set at run time", sizeof(e->text));
+    return e;
+}
+
 static void show_state(struct showing *s, const struct lbx_set_info *set,
                        const struct lbx_member_info *m)
 {
@@ -194,6 +210,9 @@ static void show_state(struct showing *s, const struct lbx_set_info *set,
                                                    : 0;
     struct lbx_json *j = &s->json;
 
+    if (!e && lbx_state_is_admin(state)) {
+        e = kept_decision(s, m);
+    }
     lbx_json_text(j, "state", lbx_state_name(state));
     if (since || e) {
         lbx_json_seconds(j, "since", since ? since : e->at_us);
@@ -234,6 +253,7 @@ static void show_health(struct showing *s, const struct lbx_set_info *set,
     lbx_json_count(j, "ejected", c.ejected);
     lbx_json_text(j, "method", c.method);
     lbx_json_text(j, "uri", c.uri);
+    lbx_json_text(j, "expr", c.expr);
     lbx_json_seconds(j, "interval", c.interval_us);
     lbx_json_count(j, "passes", c.passes);
     lbx_json_count(j, "fails", c.fails);

@@ -68,6 +68,14 @@ static int convert(const json_t *v, enum lbx_json_kind kind, char *text)
     case LBX_JSON_NUMBER:
     case LBX_JSON_FACTOR:
         return json_is_number(v) && print_number(v, kind == LBX_JSON_FACTOR, text, MGR_JSON_VALUE);
+    case LBX_JSON_TIME:
+        if (json_is_real(v)) { /* to the millisecond */
+            double ms = json_real_value(v) * 1000;
+
+            return ms >= 0 && ms <= 1e12 && snprintf(text, MGR_JSON_VALUE, "%.0fms", ms) > 0;
+        }
+        return json_is_integer(v) ? print_number(v, 0, text, MGR_JSON_VALUE)
+                                  : !json_is_null(v) && convert(v, LBX_JSON_TEXT, text);
     default:
         if (json_is_null(v)) {
             text[0] = '\0';

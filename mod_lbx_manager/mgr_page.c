@@ -266,6 +266,29 @@ static void write_set(const struct page *page, const struct lbx_set_info *set)
     write_queue(m, set);
 }
 
+/* A table only where there is something to show, as with httpd. */
+static void write_exprs(const struct page *page)
+{
+    const apr_array_header_t *all = apr_table_elts(mgr_view_exprs(page->v, page->v->r->server));
+    struct lbx_markup *m = page->m;
+
+    if (!all->nelts) {
+        return;
+    }
+    lbx_markup_lit(m, "\n\n<table><tr><th colspan='2'>Health check cond. expressions:</th></tr>\n"
+                      "<tr><th>Expr name</th><th>Expression</th></tr>\n");
+    for (int i = 0; i < all->nelts; i++) {
+        const apr_table_entry_t *e = &APR_ARRAY_IDX(all, i, apr_table_entry_t);
+
+        lbx_markup_lit(m, "<tr><td>");
+        lbx_markup_text(m, e->key);
+        lbx_markup_lit(m, "</td><td>");
+        lbx_markup_text(m, e->val);
+        lbx_markup_lit(m, "</td></tr>\n");
+    }
+    lbx_markup_lit(m, "</table><hr/>\n");
+}
+
 /* ------------------------------------------------------------------ */
 /* The document                                                         */
 
@@ -383,6 +406,7 @@ void mgr_page_write(const struct mgr_view *v)
         write_set(&page, &APR_ARRAY_IDX(v->sets, i, struct lbx_set_info));
     }
     lbx_markup_lit(page.m, "<hr />\n");
+    write_exprs(&page);
     if (v->right != MGR_READ) {
         mgr_page_form(v, page.m);
     }

@@ -2,8 +2,6 @@
 /*
  * The page's forms, field by field as httpd's own manager has them.  See mgr_page.h.
  *
- * Health checks are not in the form: their settings are the configuration's.
- *
  * Bound: httpd, APR.
  */
 #include "mgr_page.h"
@@ -119,6 +117,76 @@ static void write_flags(const struct mgr_view *v, struct lbx_markup *m)
     lbx_markup_lit(m, "</tr></table></td></tr>\n");
 }
 
+static void write_option(struct lbx_markup *m, const char *value, int selected)
+{
+    lbx_markup_lit(m, "<option value='");
+    lbx_markup_text(m, value);
+    lbx_markup_lit(m, "' ");
+    if (selected) {
+        lbx_markup_lit(m, "selected");
+    }
+    lbx_markup_lit(m, " >");
+    lbx_markup_text(m, value);
+    lbx_markup_lit(m, "</option>\n");
+}
+
+/* The first one is none: httpd has no way to say that. */
+static void write_exprs(const struct mgr_view *v, struct lbx_markup *m, const char *now)
+{
+    const apr_array_header_t *all = apr_table_elts(mgr_view_exprs(v, v->set->server));
+
+    lbx_markup_lit(m, "<tr><td>Expr</td><td><select name='w_he'>\n");
+    write_option(m, "", !*now);
+    for (int i = 0; i < all->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(all, i, apr_table_entry_t).key;
+
+        write_option(m, name, !strcmp(name, now));
+    }
+    lbx_markup_lit(m, "</select>\n</td></tr>\n");
+}
+
+static void write_check_field(struct lbx_markup *m, const char *title, const char *key,
+                              const char *value)
+{
+    lbx_markup_lit(m, "<tr><td>");
+    lbx_markup_text(m, title);
+    lbx_markup_lit(m, "</td><td><input name='");
+    lbx_markup_text(m, key);
+    lbx_markup_lit(m, "' id='");
+    lbx_markup_text(m, key);
+    lbx_markup_lit(m, "' type='text' value=\"");
+    lbx_markup_text(m, value);
+    lbx_markup_lit(m, "\"></td></tr>\n");
+}
+
+/* Titles as httpd has them, the bracket too. */
+static void write_checks(const struct mgr_view *v, struct lbx_markup *m)
+{
+    static const char *const methods[] = {"NONE",  "TCP",       "OPTIONS", "HEAD", "GET",
+                                          "CPING", "OPTIONS11", "HEAD11",  "GET11"};
+    apr_pool_t *p = v->r->pool;
+    struct lbx_check_info check;
+
+    if (!v->hcheck || !mgr_seam()->check_info(p, v->set, v->member, &check)) {
+        return;
+    }
+    lbx_markup_lit(m, "<tr><td colspan='2'>\n<table align='center'><tr><th>Health Check param</th>"
+                      "<th>Value</th></tr>\n<tr><td>Method</td><td><select name='w_hm'>\n");
+    for (unsigned i = 0; i < sizeof(methods) / sizeof(methods[0]); i++) {
+        if (strcmp(methods[i], "CPING") || ap_find_linked_module("mod_proxy_ajp.c")) {
+            write_option(m, methods[i], !strcmp(methods[i], check.method));
+        }
+    }
+    lbx_markup_lit(m, "</select>\n</td></tr>\n");
+    write_exprs(v, m, check.expr);
+    write_check_field(m, "Interval (ms)", "w_hi",
+                      apr_psprintf(p, "%" APR_UINT64_T_FMT, check.interval_us / 1000));
+    write_check_field(m, "Passes trigger", "w_hp", apr_itoa(p, (int)check.passes));
+    write_check_field(m, "Fails trigger)", "w_hf", apr_itoa(p, (int)check.fails));
+    write_check_field(m, "HC uri", "w_hu", check.uri);
+    lbx_markup_lit(m, "</table>\n</td></tr>\n");
+}
+
 static void write_member_form(const struct mgr_view *v, struct lbx_markup *m)
 {
     apr_pool_t *p = v->r->pool;
@@ -133,6 +201,7 @@ static void write_member_form(const struct mgr_view *v, struct lbx_markup *m)
     write_field(m, "Route", "w_wr", run->route);
     write_field(m, "Route Redirect", "w_rr", run->redirect);
     write_flags(v, m);
+    write_checks(v, m);
     lbx_markup_lit(m, "<tr><td colspan='2'><input type=submit value='Submit'></td></tr>\n");
     close_form(v, m);
 }

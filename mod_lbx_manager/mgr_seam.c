@@ -27,6 +27,8 @@ void mgr_seam_boot(void)
     seam.check_info = APR_RETRIEVE_OPTIONAL_FN(lbx_check_info);
     seam.check_now = APR_RETRIEVE_OPTIONAL_FN(lbx_check_now);
     seam.check_pause = APR_RETRIEVE_OPTIONAL_FN(lbx_check_pause);
+    seam.check_force = APR_RETRIEVE_OPTIONAL_FN(lbx_check_force);
+    seam.check_exprs = APR_RETRIEVE_OPTIONAL_FN(lbx_check_exprs);
     seam.event_add = APR_RETRIEVE_OPTIONAL_FN(lbx_event_add);
 }
 

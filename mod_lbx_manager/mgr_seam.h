@@ -22,6 +22,8 @@ struct mgr_seam {
     APR_OPTIONAL_FN_TYPE(lbx_check_info) * check_info;
     APR_OPTIONAL_FN_TYPE(lbx_check_now) * check_now;
     APR_OPTIONAL_FN_TYPE(lbx_check_pause) * check_pause;
+    APR_OPTIONAL_FN_TYPE(lbx_check_force) * check_force;
+    APR_OPTIONAL_FN_TYPE(lbx_check_exprs) * check_exprs;
     APR_OPTIONAL_FN_TYPE(lbx_event_add) * event_add;
 };
 

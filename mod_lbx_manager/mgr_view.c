@@ -179,6 +179,12 @@ const char *mgr_view_link(const struct lbx_set_info *set, const struct lbx_membe
     return bare && find_member(set, bare + 1) == m ? bare + 1 : m->name;
 }
 
+const apr_table_t *mgr_view_exprs(const struct mgr_view *v, server_rec *s)
+{
+    return mgr_seam()->check_exprs ? mgr_seam()->check_exprs(v->r->pool, s)
+                                   : apr_table_make(v->r->pool, 1);
+}
+
 const char *mgr_view_sname(apr_pool_t *p, const struct lbx_set_info *set)
 {
     uint32_t hash = 2166136261u;

@@ -56,6 +56,9 @@ const char *mgr_view_short(const struct lbx_set_info *set);
 /* How links name a member. */
 const char *mgr_view_link(const struct lbx_set_info *set, const struct lbx_member_info *m);
 
+/* The expressions that checks of <s>'s balancers can use: name -> text. */
+const apr_table_t *mgr_view_exprs(const struct mgr_view *v, server_rec *s);
+
 /* The name that httpd's manager shows in brackets. */
 const char *mgr_view_sname(apr_pool_t *p, const struct lbx_set_info *set);
 

@@ -75,7 +75,7 @@ def same_machine(web, text):
 def without_additions(text):
     """Ours, without what is documented to be more, and with what is documented to differ."""
     text = re.sub(r"<meta name='viewport'[^>]*>\n<link [^>]*>\n<script [^>]*></script>\n", "", text)
-    text = re.sub(r"<div class='lbx-(more|note)'.*?</div>\n", "", text, flags=re.S)
+    text = re.sub(r"<div class='lbx-(more|note|events)'.*?</div>\n", "", text, flags=re.S)
     text = re.sub(r"<th>State</th><th>Limit</th><th>Failed</th><th>5xx</th>", "", text)
     text = re.sub(r"(<td>[^<]*</td>){4}</tr>\n(?=<tr>\n<td><a |</table>)", "</tr>\n", text)
     text = text.replace(" accept-charset='UTF-8'", "")
@@ -133,6 +133,74 @@ def test_the_xml(both):
     assert root.tag == HTTPD + "manager"
     assert [b.findtext(HTTPD + "name") for b in root.iter(HTTPD + "balancer")] == [
         "balancer://one", "balancer://two", "balancer://three"]
+
+
+EXPRS = """
+    ProxyHCExpr zz {%{REQUEST_STATUS} =~ /^[234]/}
+    ProxyHCExpr in-a {hc('body') !~ /<b>x/}
+"""
+
+
+def checks_conf(b, exprs):
+    """hcinterval= is long: the counts in the columns stay what they are."""
+    return f"""
+        <Location "{PAGE}">
+            ProxyPass "!"
+            SetHandler balancer-manager
+        </Location>
+        {exprs}
+        ProxyHCTemplate tp hcmethod=GET hcuri=/q hcinterval=700 hcpasses=3
+        <Proxy "balancer://one">
+            BalancerMember "{b[0].url}" hctemplate=tp {"hcexpr=zz" if exprs else ""}
+            BalancerMember "{b[1].url}" hcmethod=OPTIONS11 hcinterval=800 hcfails=7
+            BalancerMember "{b[2].url}" hctemplate=tp {"hcexpr=in-a" if exprs else ""}
+            ProxySet nonce=11111111-2222-3333-4444-555555555555
+        </Proxy>
+        <Proxy "balancer://two">
+            BalancerMember "{b[3].url}"
+            ProxySet nonce=two
+        </Proxy>
+        ProxyPass "/one" "balancer://one"
+    """
+
+
+def add(how, *modules):
+    suite = (*how["suite"], "hcheck") if how["suite"] else ()
+    return dict(suite=suite, modules=(*how["modules"], "watchdog", *(() if suite else modules)))
+
+
+@pytest.mark.parametrize("exprs", [EXPRS, ""], ids=["exprs", "no-exprs"])
+def test_health_checks(lab, exprs):
+    """The columns, the table of expressions, the form's part; and what stock makes of a form."""
+    text = checks_conf(members(lab, 4), exprs)
+    stock, ours = lab.httpd(text, **add(STOCK, "proxy_hcheck")), lab.httpd(text, **add(OURS))
+
+    def same(query, method="get", **form):
+        pages = []
+        for web in (stock, ours):
+            answer = web.post(PAGE, form=form, headers=referer(web)) if form else ask(web, query)
+            assert answer.status == 200
+            # ours checks at once, stock after an interval
+            pages.append(re.sub(r"<td>(\d+) \(\d+\)</td>", r"<td>\1 (n)</td>", answer.text))
+        own = without_additions(same_machine(ours, pages[1]))
+        own = re.sub(r"<option value='' (selected)? ></option>\n", "", own)  # "none": stock has no way
+        theirs = re.sub(r"(type='text' value=)'([^']*)'", r'\1"\2"',
+                        stocks(same_machine(stock, pages[0])))
+        assert own.replace("&#39;", "'") == theirs
+
+    same("")
+    links = members_of(stock, "one")
+    nonce = "11111111-2222-3333-4444-555555555555"
+    for link in links:
+        same(f"?b=one&w={link}&nonce={nonce}")
+    form = dict(b="one", w=links[1], nonce=nonce)
+    same("", **form, w_hm="HEAD", w_hi="100000", w_hp="5", w_hf="6", w_hu="/new")
+    same("", **form, w_hi="99", w_hp="0", w_hf="-1", w_hm="NOTHING")  # ignored
+    if exprs:
+        same("", **form, w_he="in-a")
+        same("", **form, w_hm="TCP", w_he="in-a")
+    same("", **form, w_hu="", w_hi="2mi", w_status_C="1")
+    same("", **form, w_status_C="0", w_hm="NONE")
 
 
 def test_other_addresses_and_methods(both):

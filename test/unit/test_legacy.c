@@ -63,6 +63,11 @@ static const struct lbx_legacy_param *param(const char *key)
             return &lbx_legacy_set[i];
         }
     }
+    for (unsigned i = 0; i < LBX_LEGACY_CHECK_N; i++) {
+        if (!strcmp(lbx_legacy_check[i].key, key)) {
+            return &lbx_legacy_check[i];
+        }
+    }
     ck_abort_msg("%s", key);
     return NULL;
 }
@@ -87,6 +92,14 @@ START_TEST(values)
         {"w_status_D", "yes", "neither on nor off", ""},
         {"w_status_D", "-", "neither on nor off", ""},
         {"w_status_D", "1x", "neither on nor off", ""},
+        {"w_hi", "5000", "5000ms", ""},
+        {"w_hi", " 5s ", "5s", ""},
+        {"w_hi", "-1", "-1", ""},
+        {"w_hi", "", NULL, NULL},
+        {"w_hm", "", NULL, NULL},
+        {"w_hp", " 3", "3", ""},
+        {"w_hu", "", "", ""},
+        {"w_he", "", "", ""},
         {"b_sforce", "1", "on", ""},
         {"b_lbm", "bytraffic", "bytraffic", ""},
         {"b_ss", "A|b", "A", "b"},

@@ -48,12 +48,19 @@ START_TEST(every_word_once)
 }
 END_TEST
 
+/* Of mod_lbx_hcheck. */
+static int is_a_siblings(const char *field)
+{
+    return !strncmp(field, "hc", 2);
+}
+
 START_TEST(fields_are_cores)
 {
     for (unsigned i = 0; i < lbx_json_member_fields_n; i++) {
         const struct lbx_json_field *f = &lbx_json_member_fields[i];
 
-        ck_assert_ptr_nonnull(lbx_field_find(lbx_member_fields, lbx_member_fields_n, f->field));
+        ck_assert(is_a_siblings(f->field)
+                  || lbx_field_find(lbx_member_fields, lbx_member_fields_n, f->field));
         ck_assert_ptr_eq(lbx_json_field_find(1, f->key), f);
     }
     for (unsigned i = 0; i < lbx_json_set_fields_n; i++) {

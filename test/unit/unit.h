@@ -50,6 +50,7 @@ TCase *case_learn(void);
 TCase *case_form(void);
 TCase *case_markup(void);
 TCase *case_legacy(void);
+TCase *case_words(void);
 
 /* Of this run: LBX_SEED, or a new one; printed at the start. */
 extern uint64_t unit_seed;

@@ -48,6 +48,7 @@ static const struct {
     {"core", "method_bybusyness", case_method_bybusyness},
     {"core", "method_bytraffic", case_method_bytraffic},
     {"core", "intent", case_intent},
+    {"core", "words", case_words},
     {"core", "events", case_events},
     {"core", "retry", case_retry},
     {"core", "limit", case_limit},
