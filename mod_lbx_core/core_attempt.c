@@ -33,12 +33,10 @@
 #include "http_log.h"
 #include "util_filter.h"
 
-#include "core_conf.h"
-
 APLOG_USE_MODULE(lbx_core);
 
 /* Looking a filter up by its name costs as much as adding it. */
-static ap_filter_rec_t *head_filter, *weigh_filter, *handshake_filter;
+static ap_filter_rec_t *head_filter, *listener, *handshake_filter;
 
 /* The attempt that this thread is running. */
 static __thread struct core_attempt *current;
@@ -99,16 +97,40 @@ static int none_taken(const struct core_attempt *a)
 /* mod_proxy looks whether a connection is still open before it is used again: the
  * moment to ask what it has carried so far.  Asking costs a system call, which
  * only those pay who may need the answer. */
-static apr_status_t weigh(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
-                          apr_read_type_e block, apr_off_t readbytes)
+static void weigh(struct core_attempt *a, conn_rec *origin)
 {
-    if (mode == AP_MODE_SPECULATIVE && current && current->proof && !current->facts.sent) {
-        struct core_attempt *a = current;
-        uint64_t acked;
+    uint64_t acked;
 
-        a->weighed = tcp_bytes(fd_of(f->c), &a->before, &acked);
+    a->weighed = tcp_bytes(fd_of(origin), &a->before, &acked);
+}
+
+/* Lines of the answer's head: has anything come? */
+static void take_line(struct core_attempt *a, const apr_bucket_brigade *bb, apr_status_t rv)
+{
+    if (rv != APR_SUCCESS) {
+        /* of a time-out among the header lines mod_proxy_http says nothing */
+        a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
+    } else if (!a->facts.got_bytes) {
+        a->facts.got_bytes = !APR_BRIGADE_EMPTY(bb) && APR_BRIGADE_FIRST(bb)->length > 0;
     }
-    return ap_get_brigade(f->next, bb, mode, block, readbytes);
+}
+
+/* On each connection to a member as long as it lives: to come and go with each
+ * request would cost more than to stand by. */
+static apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                             apr_read_type_e block, apr_off_t readbytes)
+{
+    struct core_attempt *a = current;
+    apr_status_t rv;
+
+    if (a && a->proof && !a->facts.sent && mode == AP_MODE_SPECULATIVE) {
+        weigh(a, f->c);
+    }
+    rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+    if (a && a->facts.sent && mode == AP_MODE_GETLINE) {
+        take_line(a, bb, rv);
+    }
+    return rv;
 }
 
 /* Below the TLS of a connection being made: its handshake is to end in time as well.
@@ -143,7 +165,7 @@ static int see_connection(conn_rec *c, void *csd)
         }
         current->weighed = 1;
         current->before = 0;
-        ap_add_input_filter_handle(weigh_filter, NULL, NULL, c);
+        ap_add_input_filter_handle(listener, NULL, NULL, c);
     }
     return OK;
 }
@@ -151,7 +173,7 @@ static int see_connection(conn_rec *c, void *csd)
 /* The limit on the time to the head, and what the socket had before. */
 struct head_watch {
     struct core_attempt *a;
-    apr_time_t deadline; /* 0: none */
+    apr_time_t deadline;
     apr_interval_time_t usual;
     int interim;   /* the head being read is of a 1xx answer */
     int first;     /* its first line is */
@@ -251,75 +273,54 @@ static apr_status_t read_until(ap_filter_t *f, apr_bucket_brigade *bb, const str
     return ap_get_brigade(f->next, bb, mode, APR_BLOCK_READ, readbytes);
 }
 
-/* Without a limit there is less to know, and nothing to keep: has anything come? */
-static apr_status_t glance_at_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
-                                   apr_read_type_e block, apr_off_t readbytes)
-{
-    struct core_attempt *a = ((struct head_watch *)f->ctx)->a;
-    apr_status_t rv;
-
-    if (mode != AP_MODE_GETLINE) { /* the head is complete */
-        ap_filter_t *next = f->next;
-
-        ap_remove_input_filter(f);
-        return ap_get_brigade(next, bb, mode, block, readbytes);
-    }
-    rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
-    if (rv != APR_SUCCESS) {
-        a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
-    } else if (!a->facts.got_bytes) {
-        a->facts.got_bytes = !APR_BRIGADE_EMPTY(bb) && APR_BRIGADE_FIRST(bb)->length > 0;
-    }
-    return rv;
-}
-
-/* On the way of the answer, until its head is complete. */
+/* On the way of an answer whose head has to come in time, until it is complete. */
 static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                                apr_read_type_e block, apr_off_t readbytes)
 {
     struct head_watch *w = f->ctx;
-    apr_status_t rv;
-
-    if (!w->deadline) {
-        return glance_at_head(f, bb, mode, block, readbytes);
-    }
-    rv = block == APR_BLOCK_READ ? read_until(f, bb, w, mode, readbytes)
-                                 : ap_get_brigade(f->next, bb, mode, block, readbytes);
+    apr_status_t rv = block == APR_BLOCK_READ ? read_until(f, bb, w, mode, readbytes)
+                                              : ap_get_brigade(f->next, bb, mode, block, readbytes);
 
     if (rv == APR_SUCCESS && mode == AP_MODE_GETLINE) {
         follow_head(f, bb, w);
     }
-    /* of a time-out among the header lines mod_proxy_http says nothing */
     w->a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
     return rv;
+}
+
+/* The head of the answer has to be there in time. */
+static void limit_head(struct core_attempt *a, request_rec *pr)
+{
+    conn_rec *origin = pr->connection;
+    struct head_watch *w = apr_pcalloc(a->r->pool, sizeof(*w));
+    apr_socket_t *sock = ap_get_conn_socket(origin);
+
+    if (a->limited) {
+        apr_socket_timeout_set(sock, a->usual);
+    }
+    w->a = a;
+    w->first = 1;
+    w->deadline = a->started + (apr_time_t)a->try_us;
+    apr_socket_timeout_get(sock, &w->usual);
+    /* of the request for the answer, not of the connection: ends with it */
+    ap_add_input_filter_handle(head_filter, w, pr, origin);
 }
 
 /* mod_proxy_http has sent the request <r>; <pr> stands for the answer. */
 static int see_request_sent(request_rec *r, request_rec *pr)
 {
-    conn_rec *origin = pr->connection;
     struct core_attempt *a = current;
-    struct head_watch *w;
 
     if (!a || a->r != r) {
         return OK;
     }
     a->facts.sent = 1;
     if (a->proof && a->fd < 0) {
-        a->fd = dup(fd_of(origin));
+        a->fd = dup(fd_of(pr->connection));
     }
-    w = apr_pcalloc(r->pool, sizeof(*w));
-    w->a = a;
-    w->first = 1;
     if (a->try_us) {
-        if (a->limited) {
-            apr_socket_timeout_set(ap_get_conn_socket(origin), a->usual);
-        }
-        apr_socket_timeout_get(ap_get_conn_socket(origin), &w->usual);
-        w->deadline = a->started + (apr_time_t)a->try_us;
+        limit_head(a, pr);
     }
-    /* of the request for the answer, not of the connection: ends with it */
-    ap_add_input_filter_handle(head_filter, w, pr, origin);
     return OK;
 }
 
@@ -380,7 +381,7 @@ static void hear(const ap_errorlog_info *info, const char *text)
 
 void core_attempt_register(void)
 {
-    weigh_filter = ap_register_input_filter("LBX_WEIGH", weigh, NULL, AP_FTYPE_CONNECTION);
+    listener = ap_register_input_filter("LBX_LISTEN", overhear, NULL, AP_FTYPE_CONNECTION);
     handshake_filter =
         ap_register_input_filter("LBX_HANDSHAKE", limit_handshake, NULL, AP_FTYPE_NETWORK - 1);
     head_filter = ap_register_input_filter("LBX_HEAD", watch_head, NULL, AP_FTYPE_PROTOCOL);
@@ -396,14 +397,14 @@ void core_attempt_register_optional(void)
 /* ------------------------------------------------------------------ */
 /* Running                                                              */
 
-static int speaks_http(const proxy_worker *worker)
+/* A whole answer has no note of a time-out.  Looking costs more than asking this. */
+static int had_timeout(const request_rec *r, const struct lbx_attempt *facts)
 {
-    const char *scheme = worker->s->scheme;
-
-    return !strncmp(scheme, "http", 4) || !strcmp(scheme, "ws") || !strcmp(scheme, "wss");
+    return (facts->rc || facts->broke || !facts->answering) && !apr_is_empty_table(r->notes)
+           && apr_table_get(r->notes, "proxy_timedout");
 }
 
-int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *worker,
+int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct core_member *m,
                          proxy_server_conf *conf, char *url, const char *proxyname,
                          apr_port_t proxyport, uint64_t try_us, int proof)
 {
@@ -416,19 +417,15 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *w
     a->try_us = try_us;
     a->proof = proof;
     a->fd = -1;
-    a->facts.speaks_http = speaks_http(worker);
-    a->tls = !strcmp(worker->s->scheme, "https") || !strcmp(worker->s->scheme, "wss");
-    if (!apr_is_empty_table(r->notes)) {
-        apr_table_unset(r->notes, "proxy_timedout");
-    }
+    a->facts.speaks_http = m->speaks_http != 0;
+    a->tls = m->tls;
 
     current = a;
-    rc = proxy_run_scheme_handler(r, worker, conf, url, proxyname, proxyport);
+    rc = proxy_run_scheme_handler(r, m->transport, conf, url, proxyname, proxyport);
     current = outer;
 
     a->facts.rc = rc == DONE || rc == DECLINED ? 0 : rc;
-    a->facts.timed_out |=
-        !apr_is_empty_table(r->notes) && apr_table_get(r->notes, "proxy_timedout");
+    a->facts.timed_out |= had_timeout(r, &a->facts);
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {
         a->facts.unsent = none_taken(a);

@@ -13,6 +13,7 @@
 
 #include "mod_proxy.h"
 
+#include "core_conf.h"
 #include "lbx_retry.h"
 
 struct core_attempt {
@@ -52,9 +53,9 @@ struct core_attempt_saved {
 void core_attempt_register(void);
 void core_attempt_register_optional(void);
 
-/* Run the scheme handler of <worker> and fill <a>; returns the handler's word.
+/* Run the scheme handler of <m>'s transport and fill <a>; returns the handler's word.
  * <proof>: find out whether the member had read a request that went unanswered. */
-int core_attempt_req_run(struct core_attempt *a, request_rec *r, proxy_worker *worker,
+int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct core_member *m,
                          proxy_server_conf *conf, char *url, const char *proxyname,
                          apr_port_t proxyport, uint64_t try_us, int proof);
 

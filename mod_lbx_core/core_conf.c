@@ -222,6 +222,18 @@ static proxy_worker *make_transport(apr_pool_t *p, const proxy_worker *w, proxy_
     return t;
 }
 
+/* What follows from the scheme and the URL. */
+static void note_transport(apr_pool_t *p, struct core_member *m)
+{
+    const char *scheme = m->transport->s->scheme;
+
+    m->proxied = apr_pstrcat(p, "proxy:", m->transport->s->name_ex, NULL);
+    m->proxied_len = strlen(m->proxied);
+    m->name_len = strlen(m->name);
+    m->tls = !strcmp(scheme, "https") || !strcmp(scheme, "wss");
+    m->speaks_http = m->tls || !strcmp(scheme, "http") || !strcmp(scheme, "ws");
+}
+
 struct core_member *core_conf_place(apr_pool_t *p, struct core_set *set, proxy_worker *pub,
                                     const apr_table_t *params, int weight)
 {
@@ -232,6 +244,7 @@ struct core_member *core_conf_place(apr_pool_t *p, struct core_set *set, proxy_w
     m->pub = pub;
     m->name = ap_proxy_worker_name(p, pub);
     m->transport = make_transport(p, pub, set->balancer);
+    note_transport(p, m);
     m->params = params;
     core_conf_read_member(m, weight, pub->s);
     return m;

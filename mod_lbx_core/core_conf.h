@@ -36,6 +36,13 @@ struct core_member {
      * status word decides nothing. */
     proxy_worker *transport;
 
+    /* What each request wants to know of it, made once. */
+    const char *proxied; /* "proxy:" and its URL, for r->filename */
+    apr_size_t proxied_len;
+    apr_size_t name_len;
+    int speaks_http; /* http, https, ws, wss */
+    int tls;
+
     struct lbx_ref ref; /* set by core_store at adoption */
     struct lbx_seg_member *rec;
 

@@ -32,7 +32,7 @@ void core_env_req_member(request_rec *r, const struct core_request *req)
     int fresh = is_fresh(r, req);
 
     put(r, fresh, "BALANCER_NAME", req->ask.set->name);
-    put(r, fresh, "BALANCER_WORKER_NAME", c->m->transport->s->name_ex);
+    put(r, fresh, "BALANCER_WORKER_NAME", c->m->proxied + sizeof("proxy:") - 1);
     put(r, fresh, "BALANCER_WORKER_ROUTE", c->route);
     if (c->why == LBX_WHY_REDIRECT || (c->sticky && c->why != LBX_WHY_ROUTE)) {
         put(r, fresh, "BALANCER_ROUTE_CHANGED", "1");
@@ -52,6 +52,33 @@ static const char *number(request_rec *r, long n)
     return n >= 0 && n < (long)(sizeof(few) / sizeof(few[0])) ? few[n] : apr_ltoa(r->pool, n);
 }
 
+static char *append(char *at, const char *text, apr_size_t len)
+{
+    memcpy(at, text, len);
+    return at + len;
+}
+
+/* "<before>,name:what:ms", or without the comma when it is the first. */
+static const char *add_try(request_rec *r, const char *before, const struct core_member *m,
+                           const char *what, const char *ms)
+{
+    apr_size_t before_len = before ? strlen(before) : 0, what_len = strlen(what);
+    apr_size_t ms_len = strlen(ms);
+    char *tries = apr_palloc(r->pool, before_len + m->name_len + what_len + ms_len + 4);
+    char *at = tries;
+
+    if (before) {
+        at = append(at, before, before_len);
+        *at++ = ',';
+    }
+    at = append(at, m->name, m->name_len);
+    *at++ = ':';
+    at = append(at, what, what_len);
+    *at++ = ':';
+    append(at, ms, ms_len + 1);
+    return tries;
+}
+
 void core_env_req_attempt(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
                           long ms)
 {
@@ -60,10 +87,7 @@ void core_env_req_attempt(request_rec *r, struct core_request *req, enum lbx_out
     if (outcome == LBX_OUT_STATUS || outcome == LBX_OUT_ANSWERED) {
         what = req->status == HTTP_OK ? "200" : apr_itoa(r->pool, req->status);
     }
-    req->tries =
-        req->tries ? apr_pstrcat(r->pool, req->tries, ",", req->choice.m->name, ":", what, ":",
-                                 number(r, ms), NULL)
-                   : apr_pstrcat(r->pool, req->choice.m->name, ":", what, ":", number(r, ms), NULL);
+    req->tries = add_try(r, req->tries, req->choice.m, what, number(r, ms));
 }
 
 void core_env_req_result(request_rec *r, struct core_request *req)

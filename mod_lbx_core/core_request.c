@@ -24,22 +24,32 @@ APLOG_USE_MODULE(lbx_core);
 
 #define PREFIX "balancer://"
 
+enum { PROXY_LEN = sizeof("proxy:") - 1 };
+
 struct core_request *core_request_of(request_rec *r)
 {
     return ap_get_module_config(r->request_config, &lbx_core_module);
 }
 
+/* Does <url> begin so?  Nearly always in lower case. */
+static int is_ours(const char *url, const char *prefix, apr_size_t len)
+{
+    return !strncmp(url, prefix, len) || !ap_cstr_casecmpn(url, prefix, len);
+}
+
 /* Is "balancer://name/..." as we would write it?  Nearly all are. */
 static int is_canonical(const char *url)
 {
-    const char *host = url + sizeof(PREFIX) - 1;
-    apr_size_t len;
+    const char *host = url + sizeof(PREFIX) - 1, *end = host;
 
     if (strncmp(url, PREFIX, sizeof(PREFIX) - 1)) {
         return 0;
     }
-    len = strspn(host, "abcdefghijklmnopqrstuvwxyz0123456789-_.");
-    return len && host[len] == '/';
+    while ((*end >= 'a' && *end <= 'z') || (*end >= '0' && *end <= '9') || *end == '-'
+           || *end == '_' || *end == '.') {
+        end++;
+    }
+    return end > host && *end == '/';
 }
 
 int core_request_canon(request_rec *r, char *url)
@@ -48,10 +58,12 @@ int core_request_canon(request_rec *r, char *url)
     const char *err;
     char *host;
 
-    if ((*url | 0x20) != 'b' || ap_cstr_casecmpn(url, "balancer:", 9)) {
+    if (!is_ours(url, "balancer:", 9)) {
         return DECLINED;
     }
-    if (url == r->filename + sizeof("proxy:") - 1 && is_canonical(url)) {
+    /* later versions of mod_proxy pass a copy */
+    if (!strncmp(r->filename, "proxy:", PROXY_LEN) && !strcmp(url, r->filename + PROXY_LEN)
+        && is_canonical(url)) {
         return OK;
     }
     url += 9;
@@ -116,19 +128,21 @@ static struct core_request *new_record(request_rec *r, struct core_set *set, pro
  * member's scheme wants them. */
 static int rewrite(request_rec *r, const struct core_request *req, char **url)
 {
-    enum { PROXY = sizeof("proxy:") - 1 };
+    const struct core_member *m = req->choice.m;
+    apr_size_t path_size = strlen(req->path) + 1;
     int rc;
 
-    r->filename =
-        apr_pstrcat(r->pool, "proxy:", req->choice.m->transport->s->name_ex, req->path, NULL);
+    r->filename = apr_palloc(r->pool, m->proxied_len + path_size);
+    memcpy(r->filename, m->proxied, m->proxied_len);
+    memcpy(r->filename + m->proxied_len, req->path, path_size);
     /* as mod_proxy calls it: for a part of r->filename */
-    rc = proxy_run_canon_handler(r, r->filename + PROXY);
+    rc = proxy_run_canon_handler(r, r->filename + PROXY_LEN);
     if (rc != OK && rc != DECLINED) {
         return rc;
     }
-    *url = r->filename + PROXY;
+    *url = r->filename + PROXY_LEN;
     ap_log_rerror(APLOG_MARK, APLOG_DEBUG, 0, r, LBXNO(0181) "%s: worker (%s) rewritten to %s",
-                  req->ask.set->name, req->choice.m->name, *url);
+                  req->ask.set->name, m->name, *url);
     return OK;
 }
 
@@ -174,7 +188,7 @@ static proxy_balancer *find_balancer(request_rec *r, proxy_server_conf *conf, co
     proxy_balancer *b = (proxy_balancer *)conf->balancers->elts;
     apr_size_t len = sizeof(PREFIX) - 1;
 
-    if ((*url | 0x20) != 'b' || ap_cstr_casecmpn(url, PREFIX, len)) {
+    if (!is_ours(url, PREFIX, len)) {
         return NULL;
     }
     len += strcspn(url + len, "/");
@@ -319,7 +333,7 @@ static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int
     struct lbx_attempt *facts = &req->attempt.facts;
 
     req->status = r->status;
-    if (!apr_is_empty_table(r->notes) && apr_table_get(r->notes, "proxy-error-override")) {
+    if (rc >= HTTP_BAD_REQUEST && apr_table_get(r->notes, "proxy-error-override")) {
         /* the member's own answer; httpd will write another in its place */
         req->status = rc;
         facts->rc = 0;
@@ -417,8 +431,8 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
     req->has_next = 0;
     req->verdict = LBX_NO_NEED;
     req->inside = 1;
-    rc = core_attempt_req_run(&req->attempt, r, req->choice.m->transport, conf, url, proxyname,
-                              proxyport, req->ask.set->rules->retry.try_us, !idempotent(r));
+    rc = core_attempt_req_run(&req->attempt, r, req->choice.m, conf, url, proxyname, proxyport,
+                              req->ask.set->rules->retry.try_us, !idempotent(r));
     req->inside = 0;
     return rc;
 }

@@ -128,7 +128,9 @@ class Web:
                     "suite": [("lbx_core", self._rig.suite)]}[self.kind]
         origin = f"http://127.0.0.1:{self._rig.origin.port}"
         if self.kind == "plain":
-            proxy = [f'ProxyPass "/" "{origin}/m0001/"']
+            # what a section costs is httpd's matter, and the same for all
+            proxy = [f'<Proxy "{origin}/m0001/">', "ProxySet keepalive=Off", "</Proxy>",
+                     f'ProxyPass "/" "{origin}/m0001/"']
         else:
             # a path makes a worker of its own, with connections of its own, as long as none is
             # the beginning of another
