@@ -97,6 +97,16 @@ static void on_done(void *baton, struct hc_target *t, const struct hc_result *r)
     settle(e, t, r, now_us);
 }
 
+static int needs_answer(const struct hc_target *t)
+{
+    const struct hc_member *m = t->plan->ask ? t->members : NULL;
+
+    while (m && !hc_recover_needs_answer(m->who.space)) {
+        m = m->next;
+    }
+    return m != NULL;
+}
+
 static void start(struct engine *e, struct hc_target *t, uint64_t due_us, uint64_t now_us)
 {
     struct hc_result r = {.unknown = 1, .began_us = now_us};
@@ -105,6 +115,7 @@ static void start(struct engine *e, struct hc_target *t, uint64_t due_us, uint64
         return;
     }
     t->due_us = due_us;
+    t->ask = needs_answer(t);
     if (t->plan->impossible) {
         r.unknown = 0;
         r.cause = LBX_HC_C_TLS;

@@ -28,15 +28,17 @@ struct hc_plan {
     const char *key; /* tells it from all others */
     enum hc_kind kind;
     int tls;
-    long http;              /* CURLOPT_HTTP_VERSION */
-    const char *url;        /* what is asked, of whom, by the name the member has */
-    const char *connect_to; /* where that is really, or NULL */
-    const char *uds;        /* path of the socket, or NULL */
-    const char *method;     /* "GET" */
-    const char *target;     /* "*", or NULL: the URL's path */
-    const char *name;       /* that the certificate must be for */
-    int numeric;            /* the address needs no look-up */
-    const char *impossible; /* why there is no check that could pass, or NULL */
+    long http;                 /* CURLOPT_HTTP_VERSION */
+    const char *url;           /* what is asked, of whom, by the name the member has */
+    const char *connect_to;    /* where that is really, or NULL */
+    const char *uds;           /* path of the socket, or NULL */
+    const char *method;        /* "GET" */
+    const char *target;        /* "*", or NULL: the URL's path */
+    const char *name;          /* that the certificate must be for */
+    int numeric;               /* the address needs no look-up */
+    const char *impossible;    /* why there is no check that could pass, or NULL */
+    int once;                  /* the connection is not kept for the next one */
+    const struct hc_plan *ask; /* in its place where a connection proves nothing, or NULL */
     const struct hc_tls *ssl;
     struct lbx_hc_spec spec;
     uint64_t timeout_us;
@@ -53,10 +55,18 @@ struct hc_target {
     struct hc_probe *running;   /* under way, or NULL */
     uint64_t due_us;            /* of the one under way, or the next */
     int fresh;                  /* the next check takes a new connection */
+    int ask;                    /* the one under way goes by plan->ask */
     int again;                  /* asked for while one was under way */
     unsigned seen;              /* number of the reading that met it last */
     unsigned born;              /* ... that met it first */
 };
+
+/* What the check under way does.  A reading of the configuration in between replaces it
+ * by one that does the same. */
+static inline const struct hc_plan *hc_plan_now(const struct hc_target *t)
+{
+    return t->ask ? t->plan->ask : t->plan;
+}
 
 struct hc_member {
     struct hc_who who;

@@ -162,6 +162,9 @@ static const char *key_of(apr_pool_t *p, const struct hc_plan *plan)
                      OR_NOT(plan->method), OR_NOT(plan->target), OR_NOT(plan->impossible),
                      plan->http, OR_NOT(s->host), OR_NOT(s->body), OR_NOT(s->expr), status, headers,
                      s->interval_us, s->fast_us, s->down_us, plan->timeout_us, s->spread);
+    if (plan->ask) { /* differs from <plan> in nothing else that is not the same for all */
+        key = apr_psprintf(p, "%s\nor %ld", key, plan->ask->http);
+    }
     if (s->expr) { /* the same name can mean something else to another server */
         const struct hc_expr *e = hc_conf_expr(plan->server, s->expr);
 
@@ -173,9 +176,8 @@ static const char *key_of(apr_pool_t *p, const struct hc_plan *plan)
     return key;
 }
 
-const struct hc_plan *hc_plan_make(apr_pool_t *p, server_rec *s, const char *balancer,
-                                   const struct lbx_member_info *info,
-                                   const struct lbx_hc_spec *spec)
+static struct hc_plan *make(apr_pool_t *p, server_rec *s, const char *balancer,
+                            const struct lbx_member_info *info, const struct lbx_hc_spec *spec)
 {
     static const char *const method[LBX_HC_METHOD_N] = {
         [LBX_HC_OPTIONS] = "OPTIONS", [LBX_HC_HEAD] = "HEAD", [LBX_HC_GET] = "GET"};
@@ -202,6 +204,39 @@ const struct hc_plan *hc_plan_make(apr_pool_t *p, server_rec *s, const char *bal
             plan->impossible = "SSLProxyEngine is not On, no request can be sent there";
         }
     }
+    return plan;
+}
+
+/* The system accepts connections for a process that hangs.  So a member that took
+ * requests and left them without an answer is sent one itself; any answer will do. */
+static const struct hc_plan *ask_instead(apr_pool_t *p, server_rec *s, const char *balancer,
+                                         const struct lbx_member_info *info,
+                                         const struct lbx_hc_spec *spec)
+{
+    struct lbx_hc_spec ask = *spec;
+    struct hc_plan *plan;
+
+    if (scheme_of(info->scheme)->speaks != HTTP
+        || (spec->method != LBX_HC_NONE && spec->method != LBX_HC_TCP)) {
+        return NULL;
+    }
+    ask.method = LBX_HC_OPTIONS;
+    ask.method_version = 11;
+    ask.body = ask.expr = NULL;
+    ask.has_status = 1;
+    memset(ask.status, 0xff, sizeof(ask.status));
+    plan = make(p, s, balancer, info, &ask);
+    plan->once = 1;
+    return plan;
+}
+
+const struct hc_plan *hc_plan_make(apr_pool_t *p, server_rec *s, const char *balancer,
+                                   const struct lbx_member_info *info,
+                                   const struct lbx_hc_spec *spec)
+{
+    struct hc_plan *plan = make(p, s, balancer, info, spec);
+
+    plan->ask = ask_instead(p, s, balancer, info, spec);
     plan->key = key_of(p, plan);
     return plan;
 }

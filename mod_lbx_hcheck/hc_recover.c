@@ -58,6 +58,22 @@ int hc_recover_due(const struct lbx_hc_member *space, uint32_t admin, uint64_t n
     return due && now_us >= due && !(admin & LBX_ADMIN_STOPPED) && wants_probes(hc_state_of(space));
 }
 
+int hc_recover_needs_answer(const struct lbx_hc_member *space)
+{
+    enum lbx_hc_cause cause = (enum lbx_hc_cause)(atomic_load(&space->cause) & 0xff);
+    const struct lbx_hc_checked *last = &space->checked;
+
+    if (!wants_probes(hc_state_of(space))) {
+        return 0;
+    }
+    if (cause == LBX_HC_C_CONNECT || cause == LBX_HC_C_TLS) {
+        /* hanging for so long that the system's queue was full */
+        return last->cause == LBX_HC_C_TIMEOUT
+               && atomic_load(&last->at_us) > atomic_load(&space->since_us);
+    }
+    return 1;
+}
+
 void hc_recover_watch_begin(const struct hc_who *who, uint64_t now_us)
 {
     if (hc_state_of(who->space) == LBX_HC_EJECTED) {

@@ -26,6 +26,10 @@ void hc_recover_watch_tick(uint64_t now_us);
 /* Is a probe of the member due?  <admin>: what the operator decided.  Any process. */
 int hc_recover_due(const struct lbx_hc_member *space, uint32_t admin, uint64_t now_us);
 
+/* Is a connection too little to let the member in?  It took requests and did not answer
+ * them as it should: that of a process that hangs is made all the same, by the system. */
+int hc_recover_needs_answer(const struct lbx_hc_member *space);
+
 /* A probe begins. */
 void hc_recover_watch_begin(const struct hc_who *who, uint64_t now_us);
 

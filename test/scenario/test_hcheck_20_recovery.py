@@ -247,3 +247,25 @@ def test_hcheck_20_slow_start_and_maxconn(lab):
         pass
     assert run.result.all_ok, run.result
     assert 1 <= one.max_in_flight <= 3, one.max_in_flight
+
+
+def test_hcheck_20_one_that_hangs_stays_out(lab):
+    """The system accepts connections for a stopped process: a probe wants an answer, any.  So one
+    round of requests waits, not another one after each retry=; it goes on, and is back."""
+    one, two = members(lab, 2)
+    web = start(lab, balancer_conf((one, two), per_member="retry=1 timeout=1")
+                + "LBXTryTimeout balancer://mycluster 200ms\n", loglevel="info lbx_hcheck:debug")
+    who(web, 2)
+    one.behave("*", "answer", status=405)
+    one.stop()
+    with lab.load(web, rate=100, seconds=3, connections=8) as run:
+        web.await_log(OUT, 15)
+        failed = web.await_log("LBX0442: .*failed a check", 15)
+    assert run.result.all_ok, run.result
+    waited = web.log_lines("LBX0182.* timeout ")
+    assert 3 <= len(waited) <= 3 + 8, waited
+    assert times(waited)[-1] < times(failed)[0]
+    assert not web.log_lines(BACK)
+    one.cont()
+    web.await_log(BACK, 5)
+    assert set(who(web, 4)) == {"b1", "b2"}
