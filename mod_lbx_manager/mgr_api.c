@@ -48,6 +48,7 @@ static const struct {
     const char *code;
 } codes[] = {
     {HTTP_BAD_REQUEST, "bad_request"},
+    {HTTP_UNAUTHORIZED, "unauthorized"},
     {HTTP_FORBIDDEN, "forbidden"},
     {HTTP_NOT_FOUND, "not_found"},
     {HTTP_METHOD_NOT_ALLOWED, "method_not_allowed"},
@@ -79,6 +80,21 @@ void mgr_api_head(request_rec *r, int status)
     apr_table_setn(r->headers_out, "Content-Security-Policy", "default-src 'none'");
 }
 
+void mgr_api_write_error(struct lbx_json *j, int status, const char *field, const char *message)
+{
+    lbx_json_object(j, NULL);
+    lbx_json_object(j, "error");
+    lbx_json_count(j, "status", (uint64_t)status);
+    lbx_json_text(j, "code", code_of(status));
+    lbx_json_text(j, "message", message);
+    if (field && *field) {
+        lbx_json_text(j, "field", field);
+    }
+    lbx_json_close(j, '}');
+    lbx_json_close(j, '}');
+    lbx_json_end(j);
+}
+
 int mgr_api_error(request_rec *r, int status, const char *field, const char *format, ...)
 {
     struct lbx_json *j = apr_palloc(r->pool, sizeof(*j));
@@ -92,17 +108,7 @@ int mgr_api_error(request_rec *r, int status, const char *field, const char *for
     mgr_api_head(r, status);
     apr_table_unset(r->headers_out, "ETag");
     lbx_json_start(j, mgr_api_show_sink, r);
-    lbx_json_object(j, NULL);
-    lbx_json_object(j, "error");
-    lbx_json_count(j, "status", (uint64_t)status);
-    lbx_json_text(j, "code", code_of(status));
-    lbx_json_text(j, "message", message);
-    if (field && *field) {
-        lbx_json_text(j, "field", field);
-    }
-    lbx_json_close(j, '}');
-    lbx_json_close(j, '}');
-    lbx_json_end(j);
+    mgr_api_write_error(j, status, field, message);
     return OK;
 }
 

@@ -34,6 +34,10 @@ int mgr_api_handle(request_rec *r, const char *rest);
 int mgr_api_error(request_rec *r, int status, const char *field, const char *format, ...)
     __attribute__((format(printf, 4, 5)));
 
+/* The text of such an error, whole. */
+struct lbx_json;
+void mgr_api_write_error(struct lbx_json *j, int status, const char *field, const char *message);
+
 /* The head of every answer that is JSON. */
 void mgr_api_head(request_rec *r, int status);
 

@@ -5,6 +5,7 @@
  * Table of contents:
  *     directives    mgr_conf.c
  *     handler       mgr_handler.c: SetHandler balancer-manager, SetHandler lbx-metrics
+ *     errors        mgr_refusal.c: httpd's own, as JSON below /-/api/
  *     post_config   is core here, and does it speak our version?
  *     balancer_manage   mgr_action.c: the form, for other modules
  *
@@ -13,6 +14,7 @@
 #include "mgr_action.h"
 #include "mgr_api.h"
 #include "mgr_handler.h"
+#include "mgr_refusal.h"
 
 #include "http_core.h"
 
@@ -46,6 +48,7 @@ static void register_hooks(apr_pool_t *p)
 {
     (void)p;
     mgr_action_register();
+    mgr_refusal_register();
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(mgr_handler, NULL, NULL, APR_HOOK_MIDDLE);
 }

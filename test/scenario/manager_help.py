@@ -33,8 +33,8 @@ def conf(backends: list[Backend], params: str = "", per_member: Any = "",
 def manager(lab: Lab, n: int = 3, params: str = "", per_member: Any = "", more: str = "",
             **options: Any) -> tuple[Httpd, list[Backend]]:
     backends = members(lab, n)
-    location = options.pop("location", "")
-    web = lab.httpd(conf(backends, params, per_member, location) + more,
+    location, path = options.pop("location", ""), options.pop("path", "/")
+    web = lab.httpd(conf(backends, params, per_member, location, path=path) + more,
                     suite=options.pop("suite", SUITE), **options)
     return web, backends
 

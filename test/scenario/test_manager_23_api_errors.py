@@ -8,6 +8,8 @@ What it is not: the legacy form.
 import itertools
 import json
 
+import pytest
+
 from manager_help import API, balancer, call, error, get, manager, member, path_of
 
 
@@ -80,6 +82,49 @@ def test_each_kind_of_error(lab):
     assert state(web) == before and get(web, "/events")["events"] == []
     charset = {"Content-Type": "Application/JSON; charset=utf-8"}
     assert call(client, "PATCH", path, {"drain": False}, charset).status == 200
+
+
+AUTH = """
+    AuthType Basic
+    AuthName "ops"
+    AuthBasicProvider file
+    AuthUserFile "${LAB_DIR}/users"
+    Require %s
+    ErrorDocument 401 /balancer-manager.html
+    ErrorDocument 403 "<b>go away</b>"
+"""
+
+
+@pytest.mark.parametrize("rule, headers, status", [
+    ("valid-user", {}, 401), ("valid-user", {"Authorization": "Basic YTpi"}, 401),
+    ("all denied", {}, 403)], ids=["no-user", "wrong-password", "denied"])
+def test_who_is_not_let_in(lab, rule, headers, status):
+    """httpd's own 401 and 403 are JSON as well, whatever ErrorDocument says; the page is a page."""
+    web, (one,) = manager(lab, 1, location=AUTH % rule, start=False, path="/app",
+                          modules=("auth_basic", "authn_core", "authn_file", "authz_user"))
+    (web.dir / "users").write_text("a:$apr1$x$y\n")
+    (web.dir / "htdocs" / "balancer-manager.html").write_text("<b>own</b>")
+    web.expect_log("AH0161[78]|AH01630")
+    web.start()
+    for method, path, data in [("GET", "/balancers", None), ("PATCH", "/balancers/x", {"a": 1}),
+                               ("GET", "/nothing", None), ("DELETE", "/", None)]:
+        answer = call(web, method, path, data, headers)
+        assert error(answer, status), answer
+        assert (answer.headers.get("WWW-Authenticate") == 'Basic realm="ops"') is (status == 401)
+        assert answer.headers["Cache-Control"] == "no-store" and b"<" not in answer.body
+    head = call(web, "HEAD", "/balancers", None, headers)
+    assert head.status == status and head.headers["Content-Type"] == "application/json"
+    page = web.get("/balancer-manager", headers=headers)
+    assert page.status == status and "<b>" in page.text
+
+
+def test_httpds_limits_are_json(lab):
+    """A body that LimitRequestBody refuses, a header that is no header."""
+    web, (one,) = manager(lab, 1, location="LimitRequestBody 100")
+    path = path_of(web, one)
+    web.expect_log("AH01587|AH00588|AH01588")
+    answer = call(web, "PATCH", path, '{"route":"' + "x" * 200 + '"}')
+    assert error(answer, 413)
 
 
 def test_too_much(lab):
