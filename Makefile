@@ -47,6 +47,11 @@ LIBEXECDIR = $(call once,LIBEXECDIR,$(shell $(APXS) -q LIBEXECDIR))
 CHECK_LIBS = $(call once,CHECK_LIBS,$(shell pkg-config --libs check))
 CHECK_DIRS = $(call once,CHECK_DIRS,$(shell pkg-config --cflags check))
 
+# A request's way leads through a dozen files of a module: compiled as one where the
+# compiler can.  Some compilers know the option and lack the linker's part.
+WHOLE = $(call once,WHOLE,$(shell out=$$(mktemp) && echo 'int lbx;' | $(CC) -flto=auto -fno-plt \
+	-fPIC -shared -Werror -x c -o $$out - 2>/dev/null && echo -flto=auto -fno-plt; rm -f $$out))
+
 WARN  = -Wall -Wextra $(WERROR) -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
         -Wpointer-arith -Wvla
 BASE  = -std=gnu11 $(WARN) -Iinclude -MMD -MP
@@ -71,7 +76,7 @@ define MODULE_RULES
 build/modules/$(1).so: $(patsubst %.c,build/obj/%.o,$(wildcard $(1)/*.c))
 	$$(call say,LINK,$$@)
 	@mkdir -p $$(@D)
-	$$(Q)$$(CC) -shared $$(CFLAGS) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBS_$(1)) $$(LIBS_common)
+	$$(Q)$$(CC) -shared $$(CFLAGS) $$(WHOLE) $$(LDFLAGS) -o $$@ $$(filter %.o,$$^) $$(LIBS_$(1)) $$(LIBS_common)
 
 # The one file that may export something: httpd's macro for the module record does not
 # set a visibility.  `make style` verifies that the record is all that is exported.
@@ -83,8 +88,8 @@ VISIBILITY = hidden
 build/obj/%.o: %.c Makefile | need
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(APXS_FLAGS) $(CPPFLAGS) $(CFLAGS) $(BASE) -fPIC -fvisibility=$(VISIBILITY) \
-		$(APXS_DIRS) $(CPPFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
+	$(Q)$(CC) $(APXS_FLAGS) $(CPPFLAGS) $(CFLAGS) $(WHOLE) $(BASE) -fPIC \
+		-fvisibility=$(VISIBILITY) $(APXS_DIRS) $(CPPFLAGS_$(firstword $(subst /, ,$<))) -c -o $@ $<
 
 # The files that the manager serves are compiled into it.
 MANAGER_ASSETS := $(wildcard mod_lbx_manager/page/*.css mod_lbx_manager/page/*.js) \

@@ -21,8 +21,8 @@ static const char *const verdict_texts[LBX_VERDICT_N] = {
     [LBX_TRY_SAME] = "trying again over another connection",
     [LBX_NO_NEED] = "not retried: nothing left to answer",
     [LBX_NO_CLASS] = "not retried: not in LBXRetryOn",
-    [LBX_NO_METHOD] = "not retried: the member may have taken the request, and its method is not "
-                      "safe to repeat",
+    [LBX_NO_METHOD] = ("not retried: the member may have taken the request, and its method is not "
+                       "safe to repeat"),
     [LBX_NO_BODY] = "not retried: the request's body has been sent",
     [LBX_NO_MOVE] = "not retried: nofailover=On",
     [LBX_NO_ATTEMPTS] = "not retried: maxattempts is used up",

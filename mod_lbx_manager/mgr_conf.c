@@ -49,7 +49,7 @@ static const char *set_access(cmd_parms *cmd, void *dir, const char *word)
 const command_rec mgr_conf_commands[] = {
     AP_INIT_TAKE1("LBXManagerAccess", set_access, NULL, ACCESS_CONF,
                   "read, operate or admin: what may be done in this Location"),
-    {NULL},
+    {.name = NULL},
 };
 
 enum mgr_right mgr_conf_right(request_rec *r)
