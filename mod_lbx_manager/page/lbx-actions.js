@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Changes that an operator makes: asked once, done, told, and taken back on demand.
+// Changes that an operator makes: asked once, done, told, and taken back on demand.  A removal
+// cannot be: the member is disabled at once, and removed when there was time to think again.
 // Not here: the network (lbx-api.js).
 
 import * as api from './lbx-api.js';
 import { h } from './lbx-dom.js';
+
+const REGRET = 10000; // ms from the word to the removal
+const METHODS = ['NONE', 'TCP', 'HEAD', 'GET', 'OPTIONS', 'CPING', 'HEAD11', 'GET11', 'OPTIONS11'];
 
 const VERBS = {
   drain: {
@@ -21,6 +25,44 @@ const VERBS = {
 export const verbs = (m) => (m.drain || m.disabled || m.stopped
   ? ['enable', ...(m.drain && !m.disabled ? ['disable'] : [])] : ['drain', 'disable']);
 export const verbLabel = (name) => VERBS[name].label;
+
+// ---- parts of forms
+
+const PLAIN = { spellcheck: 'false', autocapitalize: 'off', autocomplete: 'off' };
+const COUNT = { type: 'number', min: 1, max: 1000, step: 1, required: true };
+
+const field = (label, name, value, props) => h('label', { class: props?.wide && 'wide' },
+  h('span', {}, label), h('input', { name, value, ...props, wide: null }));
+
+const choice = (label, name, now) => h('label', {}, h('span', {}, label),
+  h('select', { name }, ...METHODS.map((v) => h('option', { value: v, selected: v === now }, v))));
+
+const changes = (fields, was) => Object.entries(fields)
+  .map(([name, v]) => `${name} ${was[name] || 'none'} → ${v || 'none'}`).join(', ');
+
+const addFields = (given, trouble) => h('div', { class: 'fields' },
+  trouble ? h('p', { class: 'warning wide', role: 'alert' }, trouble) : null,
+  field('URL', 'url', given.url ?? '', {
+    wide: true, required: true, placeholder: 'http://10.0.0.7:8080', autofocus: true, ...PLAIN,
+  }),
+  field('Route', 'route', given.route ?? '', { maxlength: 63, ...PLAIN }),
+  field('Weight', 'loadfactor', given.loadfactor ?? 1,
+    { type: 'number', min: 1, max: 100, step: 0.01, required: true }),
+  choice('Health check', 'hcmethod', given.hcmethod ?? 'NONE'),
+  field('Its address', 'hcuri', given.hcuri ?? '', { ...PLAIN, placeholder: '/health' }),
+  h('label', { class: 'wide tick' },
+    h('input', { type: 'checkbox', name: 'disabled', checked: !given.url || 'disabled' in given }),
+    h('span', {}, 'Disabled at first: no requests until you enable it')));
+
+// What the form says, as the interface takes it.
+function added(given) {
+  const body = { url: given.url.trim(), loadfactor: Number(given.loadfactor) };
+  if (given.route) body.route = given.route;
+  if (given.hcmethod !== 'NONE') body.hcmethod = given.hcmethod;
+  if (given.hcmethod !== 'NONE' && given.hcuri) body.hcuri = given.hcuri;
+  if ('disabled' in given) body.disabled = true;
+  return body;
+}
 
 export class Actions {
   constructor(after) {
@@ -60,17 +102,114 @@ export class Actions {
     await this.apply(b, m, verb.change, `${verb.label}: ${m.name}`);
   }
 
-  async apply(b, m, fields, told, etag) {
-    const before = Object.fromEntries(Object.keys(fields).map((key) => [key, m[key]]));
+  // Do it, tell it, look again.  Returns what the server says; null: it did not.
+  async attempt(doIt, told, undo) {
+    let answer = null;
     try {
-      await api.change(b, m, fields, etag);
-      this.toast(told, () => this.apply(b, m, before, `Taken back: ${told}`));
+      answer = await doIt();
+      this.toast(told, undo);
     } catch (error) {
       this.toast(error.status === 412
         ? 'Somebody else changed this balancer meanwhile. Have a look and try again.'
         : `Not done: ${error.message}`, null, true);
     }
     await this.after();
+    return answer;
+  }
+
+  apply(b, m, fields, told, etag, was = m) {
+    const before = Object.fromEntries(Object.keys(fields).map((key) => [key, was[key]]));
+    return this.attempt(() => api.change(b, m, fields, etag), told,
+      () => this.apply(b, m, before, `Taken back: ${told}`));
+  }
+
+  // ---- members that come and go
+
+  async add(b) {
+    let given = {};
+    let trouble = null;
+    for (;;) { // until it is added, or given up
+      const values = await this.ask(`Add a member to ${b.name}`, addFields(given, trouble), 'Add');
+      if (!values) return;
+      given = Object.fromEntries(values);
+      const body = added(given);
+      try {
+        const answer = await api.add(b, body);
+        const { member } = answer.body;
+        this.toast(`Added${member.disabled ? ', still disabled' : ''}: ${member.name}`,
+          () => this.attempt(() => api.remove(b, member), `Taken back: added ${member.name}`));
+        break;
+      } catch (error) {
+        trouble = error.message;
+      }
+    }
+    await this.after();
+  }
+
+  async remove(b, m) {
+    const yes = await this.ask(`Remove ${m.name}?`, h('div', {},
+      h('p', {}, `It is disabled at once and removed after ${REGRET / 1000} seconds. Requests that `
+        + 'are there are finished.'),
+      m.added ? null : h('p', { class: 'warning' },
+        'The configuration file has it: it comes back at the next reload.'),
+      m.usable && b.members.filter((x) => x.usable).length === 1
+        ? h('p', { class: 'warning' }, 'It is the last member that takes requests.') : null),
+    'Remove', true);
+    if (!yes) return;
+    try {
+      await api.change(b, m, { disabled: true });
+    } catch (error) {
+      this.toast(`Not done: ${error.message}`, null, true);
+      return;
+    }
+    const timer = setTimeout(() => {
+      waiting.remove();
+      this.attempt(() => api.remove(b, m), `Removed: ${m.name}`);
+    }, REGRET);
+    const waiting = this.toast(`Disabled, about to be removed: ${m.name}`, () => {
+      clearTimeout(timer);
+      this.attempt(() => api.change(b, m, { disabled: m.disabled }), `Stays: ${m.name}`);
+    });
+    await this.after();
+  }
+
+  // ---- health checks
+
+  checkNow(b, m) {
+    return this.attempt(() => api.check(b, m, { now: true }), `A check begins: ${m.name}`);
+  }
+
+  async pauseChecks(b, m) {
+    const on = !m.health.paused;
+    if (on && !await this.ask(`Pause checks of ${m.name}?`, h('p', {},
+      `No check by schedule until you resume them. The member stays as it is: ${m.health.state}.`),
+    'Pause')) return;
+    const set = (paused) => this.attempt(() => api.check(b, m, { paused }),
+      `${paused ? 'Checks paused' : 'Checks go on'}: ${m.name}`, () => set(!paused));
+    await set(on);
+  }
+
+  async editChecks(b, m) {
+    const was = {
+      hcmethod: m.health.method, hcuri: m.health.uri, hcinterval: m.health.interval,
+      hcpasses: m.health.passes, hcfails: m.health.fails,
+    };
+    const etag = await api.revision(b).catch(() => null); // the change will say what is wrong
+    const values = await this.ask(`Checks of ${m.name}`, h('div', { class: 'fields' },
+      choice('Method', 'hcmethod', was.hcmethod),
+      field('Address', 'hcuri', was.hcuri, { maxlength: 63, ...PLAIN, placeholder: '/health' }),
+      field('Every, seconds', 'hcinterval', was.hcinterval,
+        { type: 'number', min: 0.1, step: 'any', required: true }),
+      field('Passes to let it in', 'hcpasses', was.hcpasses, COUNT),
+      field('Fails to take it out', 'hcfails', was.hcfails, COUNT)), 'Apply');
+    if (!values) return;
+    const fields = {};
+    for (const [name, before] of Object.entries(was)) {
+      const v = typeof before === 'number' ? Number(values.get(name)) : values.get(name).trim();
+      if (v !== before) fields[name] = v;
+    }
+    if (!Object.keys(fields).length) return;
+    await this.apply(b, m, fields, `${changes(fields, was)}: ${m.name}`, etag, was);
   }
 
   toast(text, undo, bad) {
@@ -84,6 +223,7 @@ export class Actions {
       '×'));
     this.toasts.append(el);
     setTimeout(close, 60000); // time enough to read it, and to think again
+    return el;
   }
 
   async edit(b, m) {
@@ -93,13 +233,11 @@ export class Actions {
     } catch {
       // the change itself will say what is wrong
     }
-    const field = (label, name, props) => h('label', {}, h('span', {}, label),
-      h('input', { name, value: m[name], ...props }));
     const content = h('div', { class: 'fields' },
-      field('Weight', 'loadfactor', { type: 'number', min: 1, max: 100, step: 0.01, required: true }),
-      field('Set', 'lbset', { type: 'number', min: 0, max: 99, step: 1, required: true }),
-      field('At once', 'maxconn', { type: 'number', min: 0, step: 1, required: true }),
-      field('Route', 'route', { maxlength: 63, spellcheck: 'false', autocapitalize: 'off' }));
+      field('Weight', 'loadfactor', m.loadfactor, { type: 'number', min: 1, max: 100, step: 0.01, required: true }),
+      field('Set', 'lbset', m.lbset, { type: 'number', min: 0, max: 99, step: 1, required: true }),
+      field('At once', 'maxconn', m.maxconn, { type: 'number', min: 0, step: 1, required: true }),
+      field('Route', 'route', m.route, { maxlength: 63, ...PLAIN }));
     const values = await this.ask(`Edit ${m.name}`, content, 'Apply');
     if (!values) return;
     const fields = {};
@@ -108,7 +246,6 @@ export class Actions {
     }
     if (values.get('route') !== m.route) fields.route = values.get('route');
     if (!Object.keys(fields).length) return;
-    await this.apply(b, m, fields, `${Object.entries(fields)
-      .map(([name, v]) => `${name} ${m[name] || 'none'} → ${v}`).join(', ')}: ${m.name}`, etag);
+    await this.apply(b, m, fields, `${changes(fields, m)}: ${m.name}`, etag);
   }
 }

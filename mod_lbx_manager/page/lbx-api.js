@@ -39,9 +39,16 @@ const memberPath = (b, m) => `balancers/${encodeURIComponent(b.name)}/members/${
 // The revision that an editor's form is based on.
 export const revision = (b) => ask(`balancers/${encodeURIComponent(b.name)}`).then((a) => a.etag);
 
-export function change(b, m, fields, etag) {
+function send(method, path, b, body, etag) {
   const headers = { 'Content-Type': 'application/json' };
   if (b.nonce) headers['X-LBX-Nonce'] = b.nonce;
   if (etag) headers['If-Match'] = etag;
-  return ask(memberPath(b, m), { method: 'PATCH', headers, body: JSON.stringify(fields) });
+  return ask(path, { method, headers, body: body && JSON.stringify(body) });
 }
+
+export const change = (b, m, fields, etag) => send('PATCH', memberPath(b, m), b, fields, etag);
+export const add = (b, fields) =>
+  send('POST', `balancers/${encodeURIComponent(b.name)}/members`, b, fields);
+export const remove = (b, m) => send('DELETE', memberPath(b, m), b);
+// { now: true } or { paused: ... }
+export const check = (b, m, what) => send('POST', `${memberPath(b, m)}/check`, b, what);

@@ -39,6 +39,20 @@ function note(m, now, track) {
   return m.since ? `since ${ago(now - m.since)}` : '';
 }
 
+function checkText(c) {
+  if (c.method === 'NONE') return c.checks ? 'none by schedule' : 'none';
+  return `${c.method}${c.uri ? ` ${c.uri}` : ''} every ${c.interval} s${
+    c.expr ? `, ${c.expr}` : ''}, in after ${c.passes}, out after ${c.fails}${
+    c.paused ? ' – paused' : ''}`;
+}
+
+function lastCheck(c, now) {
+  if (!c.last_at) return '';
+  const next = c.next_at > now && !c.paused ? `, the next in ${ago(c.next_at - now)}` : '';
+  return `${c.last_passed ? 'passed' : `failed: ${c.last_text}`} ${ago(now - c.last_at)} ago, took ${
+    latency(c.last_seconds)}${next}`;
+}
+
 export class MemberRow {
   constructor(actions) {
     this.actions = actions;
@@ -74,7 +88,11 @@ export class MemberRow {
       cell('c-num c-flight', 'In flight', this.inFlight),
       cell('c-num c-errors', 'Errors', this.errors),
       cell('c-actions', 'Change', this.buttons));
-    this.details = h('div', { role: 'row', class: 'details', hidden: true });
+    this.tools = h('div', { class: 'tools' });
+    this.facts = h('dl');
+    this.details = h('div', { role: 'row', class: 'details', hidden: true },
+      h('div', { role: 'cell' }, this.tools, this.facts));
+    this.offeredMore = '';
     this.offered = '';
   }
 
@@ -86,8 +104,8 @@ export class MemberRow {
     if (this.last) this.update(...this.last);
   }
 
-  update(b, m, track, share, now, mayOperate) {
-    this.last = [b, m, track, share, now, mayOperate];
+  update(b, m, track, share, now, may) {
+    this.last = [b, m, track, share, now, may];
     setAttr(this.el, 'data-tone', tone(m));
     setAttr(this.el, 'data-member', m.name);
     setAttr(this.el, 'data-state', m.state);
@@ -116,12 +134,15 @@ export class MemberRow {
     this.p95.draw(track.p95, KEPT, latency(p95));
     setText(this.errors, track.errors === null ? '–' : percent(track.errors));
     this.errors.classList.toggle('some', track.errors > 0);
-    this.offer(b, m, mayOperate);
-    if (this.open) this.fillDetails(m, now);
+    this.offer(b, m, may);
+    if (this.open) {
+      this.offerMore(m, may);
+      this.fillDetails(m, now);
+    }
   }
 
-  offer(b, m, mayOperate) {
-    const names = mayOperate ? [...verbs(m), 'edit'] : [];
+  offer(b, m, may) {
+    const names = may.operate ? [...verbs(m), 'edit'] : [];
     if (names.join() === this.offered) return;
     const focused = this.buttons.contains(document.activeElement);
     this.offered = names.join();
@@ -137,6 +158,29 @@ export class MemberRow {
     if (focused) this.buttons.firstChild?.focus();
   }
 
+  // Buttons stay where they are while figures move: one of them may have the focus.
+  offerMore(m, may) {
+    const checked = may.operate && m.health;
+    const all = [
+      checked && ['check', 'Check now', 'checkNow'],
+      checked && m.health.method !== 'NONE' && ['pause',
+        m.health.paused ? 'Resume checks' : 'Pause checks', 'pauseChecks'],
+      checked && ['checks', 'Edit checks', 'editChecks'],
+      may.admin && m.state !== 'retired' && ['remove', 'Remove', 'remove'],
+    ].filter(Boolean);
+    const offered = all.map(([, label]) => label).join();
+    if (offered === this.offeredMore) return;
+    const focused = this.tools.contains(document.activeElement)
+      && document.activeElement.dataset.action;
+    this.offeredMore = offered;
+    this.tools.replaceChildren(...all.map(([name, label, method]) => h('button', {
+      type: 'button', 'data-action': name, class: name === 'remove' && 'danger',
+      'aria-label': `${label}: ${m.name}`,
+      onclick: () => this.actions[method](this.last[0], this.last[1]),
+    }, label)));
+    if (focused) this.tools.querySelector(`[data-action=${focused}]`)?.focus();
+  }
+
   fillDetails(m, now) {
     const row = (label, value) => (value === '' || value === null ? []
       : [h('dt', {}, label), h('dd', {}, String(value))]);
@@ -147,7 +191,7 @@ export class MemberRow {
       v !== null && typeof v === 'object' ? list(v) || '0' : v)).flat();
     const edited = Object.keys(m.configured).filter((k) => m.configured[k] !== m[k])
       .map((k) => `${k} ${m.configured[k] === '' ? 'none' : m.configured[k]}`).join(' · ');
-    const content = h('div', { role: 'cell' }, h('dl', {},
+    this.facts.replaceChildren(
       ...row('Member', m.name),
       ...row('State', `${stateText(m)}${m.since
         ? `, since ${clock(m.since)} (${ago(now - m.since)})` : ''}`),
@@ -157,10 +201,11 @@ export class MemberRow {
       ...row('Attempts', list(m.attempts) || 'none'),
       ...row('Tried again after', list(m.retried)),
       ...row('Traffic', `${bytes(m.bytes_sent)} to it · ${bytes(m.bytes_received)} from it`),
-      ...row('In the file', edited),
+      ...row(m.added ? 'As it was added' : 'In the file', edited),
       ...row('Redirect', m.redirect),
       ...row('Parameters', Object.entries(m.params).map(([k, v]) => `${k}=${v}`).join(' ')),
-      ...figures));
-    this.details.replaceChildren(content);
+      ...row('Health check', m.health && checkText(m.health)),
+      ...row('Last check', m.health && lastCheck(m.health, now)),
+      ...figures);
   }
 }

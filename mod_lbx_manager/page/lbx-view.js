@@ -18,6 +18,10 @@ class BalancerCard {
     this.rows = new Map();
     const id = `lbx-b-${name}`;
     this.title = h('h2', { id }, name);
+    this.add = h('button', {
+      type: 'button', 'data-action': 'add', 'aria-label': `Add a member to ${name}`, hidden: true,
+      onclick: () => this.view.actions.add(this.last),
+    }, '+ Add member');
     this.facts = h('p', { class: 'facts' });
     this.health = h('span', { class: 'big' });
     this.rateNow = h('span', { class: 'big' });
@@ -35,7 +39,7 @@ class BalancerCard {
         h('div', { role: 'columnheader', class: CLASSES[i] }, label))));
     this.none = h('p', { class: 'none', hidden: true }, 'No member fits the filter.');
     this.el = h('section', { class: 'balancer', 'aria-labelledby': id },
-      h('header', {}, h('div', {}, this.title, this.facts),
+      h('header', {}, h('div', {}, h('div', { class: 'name-line' }, this.title, this.add), this.facts),
         h('div', { class: 'tiles' }, tile('take requests', this.health),
           this.rateTile, tile('p95, slowest', this.p95), tile('in flight', this.flight),
           this.queueTile)),
@@ -51,7 +55,9 @@ class BalancerCard {
     return this.rows.get(m.name);
   }
 
-  update(b, model, mayOperate) {
+  update(b, model, may) {
+    this.last = b;
+    show(this.add, may.admin);
     const s = model.summary(b);
     const n = b.members.length;
     setText(this.health, `${s.up} of ${n}`);
@@ -72,7 +78,7 @@ class BalancerCard {
       shown += fits;
       show(row.el, fits);
       show(row.details, fits && row.open);
-      if (fits) row.update(b, m, model.track(b, m), s.shares[i], model.now, mayOperate);
+      if (fits) row.update(b, m, model.track(b, m), s.shares[i], model.now, may);
     });
     for (const name of gone) {
       this.rows.get(name).el.remove();
@@ -97,7 +103,7 @@ function facts(b) {
     return some.length ? `${words(name)}: ${some.join(', ')}` : '';
   });
   return [b.lbmethod, wrong.length ? `${sticky} (${wrong.join(', ')})` : sticky,
-    `${count(b.requests)} requests`, b.failovers && `${count(b.failovers)} failed over`,
+    `${count(b.requests)} ${b.requests === 1 ? 'request' : 'requests'}`, b.failovers && `${count(b.failovers)} failed over`,
     b.refused && `${count(b.refused)} refused`,
     b.queue.queued && `${count(b.queue.queued)} queued, ${count(b.queue.overdue)} in vain`,
     ...extra].filter(Boolean).join(' · ');
@@ -154,7 +160,7 @@ export class View {
     return !text || `${m.name} ${m.route} ${m.state} ${m.role}`.toLowerCase().includes(text);
   }
 
-  update(model, mayOperate) {
+  update(model, may) {
     const gone = new Set(this.cards.keys());
     for (const b of model.balancers) {
       gone.delete(b.name);
@@ -162,7 +168,7 @@ export class View {
         this.cards.set(b.name, new BalancerCard(this, b.name));
         this.body.append(this.cards.get(b.name).el);
       }
-      this.cards.get(b.name).update(b, model, mayOperate);
+      this.cards.get(b.name).update(b, model, may);
     }
     for (const name of gone) {
       this.cards.get(name).el.remove();

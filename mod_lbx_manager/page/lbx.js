@@ -14,7 +14,7 @@ const SLOWEST = 30000;
 
 class Page {
   constructor(root) {
-    this.mayOperate = root.access !== 'read';
+    this.may = { operate: root.access !== 'read', admin: root.access === 'admin' };
     this.model = new Model(root.latency_bounds);
     this.actions = new Actions(() => this.look());
     this.view = new View(this.actions);
@@ -23,7 +23,7 @@ class Page {
     this.paused = false;
     this.lastGood = null;
     setText(this.view.title, `Balancers of ${root.server}`);
-    this.view.redraw = () => this.view.update(this.model, this.mayOperate);
+    this.view.redraw = () => this.view.update(this.model, this.may);
     this.view.pause.addEventListener('click', () => {
       this.paused = !this.paused;
       setAttr(this.view.pause, 'aria-pressed', String(this.paused));
@@ -59,7 +59,7 @@ class Page {
       const answer = await api.balancers();
       const news = await api.events(this.lastEvent);
       this.model.add(answer);
-      this.view.update(this.model, this.mayOperate);
+      this.view.update(this.model, this.may);
       this.view.addEvents(news, answer.now);
       if (news.length) this.lastEvent = news[news.length - 1].seq;
       this.pause = EVERY;

@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator does on the page, in Chromium: look, watch, drain, take back, edit."""
+"""What an operator does on the page, in Chromium: look, watch, drain, take back, edit, add and
+remove members, health checks."""
 
 import pytest
 
 from core_help import finish, hold, who
 from lab import eventually
-from manager_help import call, manager, member
+from manager_help import SUITE, balancer, call, manager, member
 
 ROW = '.member[data-member="%s"]'
 
@@ -92,6 +93,129 @@ def test_edit_and_conflict(lab, browser):
     eventually(lambda: "Somebody else" in browser.text(".toasts"), 10, "the page tells it")
     assert member(web, two)["loadfactor"] == 7
     calm(browser, "status of 412")
+
+
+def press(browser, selector, keys="\n"):
+    """By keyboard."""
+    browser.run("document.querySelector(arguments[0]).focus()", selector)
+    browser.driver.switch_to.active_element.send_keys(keys)
+
+
+def fill(browser, **values):
+    for name, value in values.items():
+        browser.run("(() => { const e = document.querySelector(`dialog [name=${arguments[0]}]`);"
+                    "if (e.type === 'checkbox') e.checked = arguments[1]; else e.value = arguments[1];"
+                    "})()", name, value)
+
+
+def asked(browser, title):
+    eventually(lambda: title in browser.text("dialog[open] h2"), 10, f"{title} is asked")
+
+
+def names(web):
+    return [m["name"] for m in balancer(web)["members"]]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_members_come_and_go(lab, browser, width):
+    """Added, with what the server refuses said in the form; taken back; removed, and that taken back
+    in time; a removal that is not taken back."""
+    web, (one,) = manager(lab, 1)
+    new = lab.backend("new")
+    row = ROW % new.url
+    browser.size(width, 900, phone=width < 500)
+    opened(browser, web)
+    press(browser, "[data-action=add]")
+    asked(browser, "Add a member")
+    assert browser.run("document.activeElement.name") == "url"
+    browser.shot(f"add-{width}")
+    fill(browser, url=one.url, route="n")
+    browser.click("dialog button[value=yes]")
+    eventually(lambda: "is a member" in browser.text("dialog[open] [role=alert]"), 10, "said in the form")
+    assert browser.run("document.querySelector('dialog [name=route]').value") == "n"
+    browser.shot(f"add-refused-{width}")
+    fill(browser, url=new.url, loadfactor="2.5")
+    browser.click("dialog button[value=yes]")
+    eventually(lambda: names(web) == [one.url, new.url], 10, "it is there")
+    found = member(web, new)
+    assert (found["disabled"], found["route"], found["loadfactor"], found["added"]) == (
+        True, "n", 2.5, True)
+    eventually(lambda: browser.run("!!document.querySelector(arguments[0])", row), 10, "and is shown")
+    browser.click(f"{row} [data-action=enable]")
+    eventually(lambda: set(who(web, 8)) == {"b1", "new"}, 10, "it takes requests")
+
+    def remove():
+        if browser.run("document.querySelector(arguments[0]).hidden", f"{row} + .details"):
+            browser.click(f"{row} .name")
+        press(browser, f"{row} + .details [data-action=remove]")
+        asked(browser, "Remove")
+        browser.shot(f"remove-{width}")
+        browser.click("dialog button[value=yes]")
+        eventually(lambda: member(web, new)["disabled"], 10, "it is disabled at once")
+
+    remove()
+    browser.click(".toast:last-child .undo")
+    eventually(lambda: not member(web, new)["disabled"], 10, "it stays")
+    remove()
+    eventually(lambda: names(web) == [one.url], 30, "it is removed")
+    eventually(lambda: not browser.run("document.querySelector(arguments[0])", row), 10, "and gone")
+    assert f"Removed: {new.url}" in browser.text(".toasts")
+    calm(browser, "status of 409")
+
+
+def test_health_checks(lab, browser):
+    web, (one, two) = manager(lab, 2, per_member=["hcmethod=GET hcuri=/health hcinterval=600", ""],
+                              suite=(*SUITE, "hcheck"), modules=("watchdog",))
+    browser.size(1280)
+    opened(browser, web)
+    details = f"{ROW % one.url} + .details"
+    press(browser, f"{ROW % one.url} .name")
+    eventually(lambda: "GET /health every 600" in browser.text(details), 10, "the check is told")
+    eventually(lambda: "passed" in browser.text(details), 20, "and how the last one went")
+    before = member(web, one)["health"]["checks"]
+    press(browser, f"{details} [data-action=check]")
+    eventually(lambda: member(web, one)["health"]["checks"] > before, 10, "one more, now")
+    # the focus stays while figures move
+    looked(browser, 2)
+    assert browser.run("document.activeElement.dataset.action") == "check"
+    browser.shot("checks-1280")
+    press(browser, f"{details} [data-action=pause]")
+    asked(browser, "Pause checks")
+    browser.click("dialog button[value=yes]")
+    eventually(lambda: member(web, one)["health"]["paused"], 10, "paused")
+    eventually(lambda: browser.text(f"{details} [data-action=pause]") == "Resume checks", 10)
+    browser.click(".toast:last-child .undo")
+    eventually(lambda: not member(web, one)["health"]["paused"], 10, "taken back")
+    press(browser, f"{details} [data-action=checks]")
+    asked(browser, "Checks of")
+    browser.shot("edit-checks-1280")
+    fill(browser, hcmethod="HEAD11", hcuri="", hcinterval="2.5", hcfails="3")
+    browser.click("dialog button[value=yes]")
+    eventually(lambda: [member(web, one)["health"][k] for k in ("method", "uri", "interval", "fails")]
+               == ["HEAD11", "", 2.5, 3], 10, "changed")
+    browser.click(".toast:last-child .undo")
+    eventually(lambda: [member(web, one)["health"][k] for k in ("method", "uri", "interval", "fails")]
+               == ["GET", "/health", 600, 1], 10, "as before")
+    calm(browser)
+
+
+def test_what_one_may_not_do_is_not_offered(lab, browser):
+    more = "".join(f"""
+        <Location "/{right}">
+            ProxyPass "!"
+            SetHandler balancer-manager
+            LBXManagerAccess {right}
+        </Location>
+        """ for right in ("read", "operate"))
+    web, (one,) = manager(lab, 1, more=more, suite=(*SUITE, "hcheck"), modules=("watchdog",))
+    browser.size(1280)
+    for right, offered in (("read", set()), ("operate", {"drain", "disable", "edit", "check", "checks"})):
+        opened(browser, web, f"/{right}")
+        browser.click(f"{ROW % one.url} .name")
+        looked(browser)
+        assert set(browser.run("[...document.querySelectorAll('[data-action]')].filter(b => "
+                               "!b.hidden).map(b => b.dataset.action)")) == offered
+    calm(browser)
 
 
 def test_a_server_that_does_not_answer(lab, browser):
