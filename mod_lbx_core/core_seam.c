@@ -18,24 +18,10 @@
 
 APLOG_USE_MODULE(lbx_core);
 
-APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_hint,
-                                    (request_rec * r, const struct lbx_hint_ask *ask,
-                                     struct lbx_hint *hint),
-                                    (r, ask, hint), OK, DECLINED)
-
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_member_param,
                                     (apr_pool_t * p, server_rec *s, const struct lbx_param *param,
                                      const char **error),
                                     (p, s, param, error), OK, DECLINED)
-APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_decided,
-                                    (request_rec * r, const struct lbx_decision *decision),
-                                    (r, decision), OK, DECLINED)
-APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_response,
-                                    (request_rec * r, const struct lbx_decision *decision),
-                                    (r, decision), OK, DECLINED)
-APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_outcome, (struct lbx_report * report),
-                                    (report), OK, DECLINED)
-
 APR_IMPLEMENT_OPTIONAL_HOOK_RUN_ALL(lbx, LBX, int, lbx_member_setting,
                                     (apr_pool_t * p, server_rec *s, struct lbx_setting *setting,
                                      const char **error),
@@ -53,11 +39,11 @@ int core_seam_run_member_param(apr_pool_t *p, server_rec *s, const struct lbx_pa
     return lbx_run_lbx_member_param(p, s, param, error);
 }
 
-/* Who listens is known when a child starts.  httpd looks a hook up by its name each
- * time it is run: once in a process will do. */
+/* The hooks of requests.  APR looks an optional hook up by its name each time it is
+ * run; who listens is known when a child starts. */
 enum ear { EAR_HINT, EAR_DECIDED, EAR_RESPONSE, EAR_OUTCOME, EARS };
 
-static int listens[EARS];
+static const apr_array_header_t *ears[EARS];
 
 void core_seam_child_init(void)
 {
@@ -65,35 +51,46 @@ void core_seam_child_init(void)
                                            "lbx_outcome"};
 
     for (int i = 0; i < EARS; i++) {
-        const apr_array_header_t *hooks = apr_optional_hook_get(name[i]);
-
-        listens[i] = hooks && hooks->nelts;
+        ears[i] = apr_optional_hook_get(name[i]);
     }
 }
 
+/* The body of a function that runs all, as APR does. */
+#define RUN_ALL(ear, name, args)                                                                   \
+    const lbx_LINK_##name##_t *hook = ears[ear] ? (const void *)ears[ear]->elts : NULL;            \
+                                                                                                   \
+    for (int i = 0; hook && i < ears[ear]->nelts; i++) {                                           \
+        int rc = hook[i].pFunc args;                                                               \
+                                                                                                   \
+        if (rc != OK && rc != DECLINED) {                                                          \
+            return rc;                                                                             \
+        }                                                                                          \
+    }                                                                                              \
+    return OK
+
 int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision)
 {
-    return listens[EAR_DECIDED] ? lbx_run_lbx_decided(r, decision) : DECLINED;
+    RUN_ALL(EAR_DECIDED, lbx_decided, (r, decision));
 }
 
 int core_seam_run_response(request_rec *r, const struct lbx_decision *decision)
 {
-    return listens[EAR_RESPONSE] ? lbx_run_lbx_response(r, decision) : DECLINED;
+    RUN_ALL(EAR_RESPONSE, lbx_response, (r, decision));
 }
 
 int core_seam_run_outcome(struct lbx_report *report)
 {
-    return listens[EAR_OUTCOME] ? lbx_run_lbx_outcome(report) : DECLINED;
+    RUN_ALL(EAR_OUTCOME, lbx_outcome, (report));
 }
 
 int core_seam_listens_hint(void)
 {
-    return listens[EAR_HINT];
+    return ears[EAR_HINT] != NULL;
 }
 
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint)
 {
-    return lbx_run_lbx_hint(r, ask, hint);
+    RUN_ALL(EAR_HINT, lbx_hint, (r, ask, hint));
 }
 
 /* Without a health checker nobody would end what one has begun. */
