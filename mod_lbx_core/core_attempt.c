@@ -11,12 +11,13 @@
  *   a filter on the     the first byte of the answer came; and a limit on the
  *   member's connection time to the end of its head
  *   the kernel          whether the other end had taken the bytes of a request that
- *                       was never answered
+ *                       was never answered; whether anybody listens there any more
  *
  * Bound.
  */
 #include "core_attempt.h"
 
+#include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
@@ -89,6 +90,60 @@ static int none_taken(const struct core_attempt *a)
     uint64_t sent, acked;
 
     return a->ended && a->weighed && tcp_bytes(a->fd, &sent, &acked) && acked <= a->before;
+}
+
+struct core_peer {
+    struct sockaddr_storage address;
+    socklen_t len;
+};
+
+static const struct core_peer *peer_of(apr_pool_t *p, int fd)
+{
+    struct core_peer *peer = apr_pcalloc(p, sizeof(*peer));
+
+    peer->len = sizeof(peer->address);
+    return getpeername(fd, (struct sockaddr *)&peer->address, &peer->len) ? NULL : peer;
+}
+
+/* Is there nobody any more who accepts connections? */
+static int is_deserted(const struct core_peer *peer)
+{
+    enum { LONGEST_MS = 100 };
+    int fd = socket(peer->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    int error = 0;
+
+    if (fd < 0) {
+        return 0;
+    }
+    if (connect(fd, (const struct sockaddr *)&peer->address, peer->len)) {
+        struct pollfd pfd = {.fd = fd, .events = POLLOUT};
+        socklen_t len = sizeof(error);
+
+        error = errno;
+        if (error == EINPROGRESS && poll(&pfd, 1, LONGEST_MS) == 1) {
+            getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
+        }
+    }
+    close(fd);
+    return error == ECONNREFUSED;
+}
+
+/* Has the process gone with the request unread?  The end of a process resets those of
+ * its connections where something is left to read, and closes the others.  A reset by
+ * one that lives may be on purpose. */
+static int died_unread(const struct core_attempt *a)
+{
+    return a->facts.unread && a->small && a->peer && is_deserted(a->peer);
+}
+
+/* What any server reads at once, with the head before it. */
+static int is_small(const request_rec *r)
+{
+    enum { SMALL = 4096 };
+    const char *length = apr_table_get(r->headers_in, "Content-Length");
+
+    return !apr_table_get(r->headers_in, "Transfer-Encoding")
+           && (!length || apr_atoi64(length) <= SMALL);
 }
 
 /* ------------------------------------------------------------------ */
@@ -317,6 +372,8 @@ static int see_request_sent(request_rec *r, request_rec *pr)
     a->facts.sent = 1;
     if (a->proof && a->fd < 0) {
         a->fd = dup(fd_of(pr->connection));
+        a->small = is_small(r);
+        a->peer = peer_of(r->pool, a->fd);
     }
     if (a->try_us) {
         limit_head(a, pr);
@@ -428,7 +485,7 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct co
     a->facts.timed_out |= had_timeout(r, &a->facts);
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {
-        a->facts.unsent = none_taken(a);
+        a->facts.unsent = none_taken(a) || died_unread(a);
         close(a->fd);
     }
     return rc;

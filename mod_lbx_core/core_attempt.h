@@ -16,6 +16,8 @@
 #include "core_conf.h"
 #include "lbx_retry.h"
 
+struct core_peer; /* core_attempt.c */
+
 struct core_attempt {
     request_rec *r;
     struct lbx_attempt facts;
@@ -29,10 +31,12 @@ struct core_attempt {
     int limited;               /* the socket has another timeout than usual, for the handshake */
     apr_interval_time_t usual; /* ... the one it had */
     int proof;
-    int fd;          /* of the member's connection, to ask the kernel afterwards; -1 */
-    uint64_t before; /* bytes sent over it before this request ... */
-    int weighed;     /* ... if they are known */
-    int ended;       /* the member closed its end in order */
+    int fd;                       /* of the member's connection, to ask the kernel afterwards; -1 */
+    uint64_t before;              /* bytes sent over it before this request ... */
+    int weighed;                  /* ... if they are known */
+    int ended;                    /* the member closed its end in order */
+    int small;                    /* the request is read in one go, or not at all */
+    const struct core_peer *peer; /* whom it was sent to, or NULL */
 };
 
 /* What an attempt may change of a request. */

@@ -55,7 +55,7 @@ struct lbx_attempt {
     int broke;     /* the member broke off */
     int client_gone;
     int unread; /* the member's end was closed with something left unread */
-    int unsent; /* ... before anything of the request had arrived */
+    int unsent; /* ... before anything of the request had arrived, or been read */
 };
 
 enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a);

@@ -11,6 +11,7 @@ What it is not: idle connections that close (test_core_51), bodies (52), schemes
 import re
 import socket
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -429,6 +430,32 @@ def test_a_reset_of_a_reused_connection_counts_as_unread(lab):
     one.behave("/x", "reset", at="body", times=1)
     answer = client.request("POST", "/x", b"hello", headers=ID)
     assert answer.ok and [what for _, what in tried(web)] == ["stale", "200"]
+
+
+def unread(port):
+    """Bytes that wait in the sockets of this port, unread."""
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return sum(int(found[4].partition(":")[2], 16) for found in lines
+               if int(found[1].partition(":")[2], 16) == port and found[3] == "01")
+
+
+@pytest.mark.parametrize("body, want", [(b"hello", 200), (b"x" * 5000, 502)],
+                         ids=["small", "large"])
+def test_a_post_that_a_killed_member_had_not_read(lab, body, want):
+    """A fresh connection is reset, and nobody listens there any more: the process has gone with
+    the request unread.  Of a large one it may have read the beginning."""
+    one, two, web = two_members(lab, own="disablereuse=On timeout=20")
+    client = lab.client(web)
+    client.connect()
+    one.stop()
+    client.send(b"POST /x HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: the-one\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(body) + body)
+    eventually(lambda: unread(one.port) > len(body), what="the request is there")
+    one.close()
+    answer = client.recv(1 << 20).decode("latin-1")
+    assert answer.startswith(f"HTTP/1.1 {want} "), answer
+    assert tried(web) == [(one.port, "reset"), (two.port, "200")][:2 if want == 200 else 1]
+    assert two.requests == (want == 200)
 
 
 def test_without_stale_no_reset_counts_as_unread(lab):

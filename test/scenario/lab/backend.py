@@ -40,6 +40,7 @@ class Backend:
         self.url = (f"unix:{self.path}|http://localhost" if unix
                     else f"http://127.0.0.1:{port}")
         self.stderr_path = directory / f"backend-{name}.err"
+        self.witness_path = directory / f"backend-{name}.read"
         self.last_stats: dict[str, Any] = {}
         self._stopped = False
         self._ended = False
@@ -118,6 +119,18 @@ class Backend:
         """Limits per connection; announce=False closes without a "Connection: close" before."""
         self._do("limits", keepalive_requests=keepalive_requests,
                  idle_timeout_ms=idle_timeout_ms, announce=announce)
+
+    def witness(self) -> None:
+        """Of connections made from now on, write down what is read, at the moment it is."""
+        self.witness_path.unlink(missing_ok=True)
+        self._do("witness", path=str(self.witness_path))
+
+    def witnessed(self) -> tuple[collections.Counter, bool]:
+        """After the end of the process: how often each request's id had been read by it, and
+        whether it was reading when it ended, so that there may be one more."""
+        lines = self.witness_path.read_text().splitlines()
+        return (collections.Counter(line for line in lines if line not in "?."),
+                bool(lines) and lines[-1] != ".")
 
     # -- the listening side
 

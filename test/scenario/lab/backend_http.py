@@ -7,6 +7,7 @@ What it is not: the choice of what to do with a request (behaviours.py).
 """
 
 import asyncio
+import os
 import socket
 import struct
 import urllib.parse
@@ -237,3 +238,20 @@ class Connection(asyncio.Protocol):
         if self.server.idle_timeout_ms:
             self.idle = self.server.loop.call_later(
                 self.server.idle_timeout_ms / 1000, self.transport.close)
+
+
+class Witnessed(Connection, asyncio.BufferedProtocol):
+    """Says in the server's witness file that it reads, what it got, and that it has done so, each
+    by a write of its own: what stands there outlives the process, whenever that is killed."""
+
+    def __init__(self, server):
+        super().__init__(server)
+        self.chunk = memoryview(bytearray(65536))
+
+    def get_buffer(self, sizehint):
+        os.write(self.server.witness, b"?\n")
+        return self.chunk
+
+    def buffer_updated(self, nbytes):
+        self.data_received(bytes(self.chunk[:nbytes]))
+        os.write(self.server.witness, b".\n")

@@ -15,7 +15,7 @@ import socket
 import sys
 import time
 
-from backend_http import Connection
+from backend_http import Connection, Witnessed
 from behaviours import Rule, Rules
 
 
@@ -35,6 +35,7 @@ class Server:
         self.idle_timeout_ms = None
         self.announce = True
         self.fillers = []
+        self.witness = None
         self.line = b""
         self.do_reset_stats()
         self.accepting(True)
@@ -61,8 +62,9 @@ class Server:
             sock.setblocking(False)
             if sock.family != socket.AF_UNIX:
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            kind = Connection if self.witness is None else Witnessed
             self.loop.create_task(
-                self.loop.connect_accepted_socket(lambda: Connection(self), sock))
+                self.loop.connect_accepted_socket(lambda: kind(self), sock))
 
     def arrived(self, conn, request):
         """Note the request, which is in flight from now on; returns the rule it falls under."""
@@ -71,6 +73,8 @@ class Server:
         ident = request.headers.get("x-request-id") or request.query.get("id")
         self.log.append((time.monotonic_ns(), request.method, request.target, ident, conn.serial,
                          self.in_flight))
+        if self.witness is not None:
+            os.write(self.witness, f"{ident}\n".encode())
         self.in_flight += 1
         if self.in_flight > self.max_in_flight:
             self.max_in_flight = self.in_flight
@@ -126,6 +130,9 @@ class Server:
         self.keepalive_requests = keepalive_requests
         self.idle_timeout_ms = idle_timeout_ms
         self.announce = announce
+
+    def do_witness(self, path):
+        self.witness = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def do_refuse(self, existing):
         if self.listener:
