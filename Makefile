@@ -208,9 +208,10 @@ tsan: $(TSAN_C:test/unit/%.c=build/test/tsan/bin/%)
 	@$(RUN) programs $^
 stress: $(STRESS_C:test/unit/%.c=build/test/plain/bin/%)
 	@$(RUN) programs $^
-bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules
+bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules labmod
 	@for b in $(filter build/test/fast/bin/bench_%,$^) $(wildcard test/bench/run.sh); do echo "== $$b" && $$b || exit 1; done
 	@$(if $(wildcard test/bench/run.py),$(PYTHON) test/bench/run.py)
+	@echo '== the manager with 1,000 members' && $(PYTHON) test/bench/manager.py
 
 # ---- long runs -------------------------------------------------------------------------
 
