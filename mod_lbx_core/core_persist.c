@@ -54,6 +54,12 @@ static const char *file(apr_pool_t *p)
     return apr_pstrcat(p, directory(p), "/state", NULL);
 }
 
+/* Apart: decisions are for operators to read, nonces are secrets. */
+static const char *nonces(apr_pool_t *p)
+{
+    return apr_pstrcat(p, directory(p), "/nonces", NULL);
+}
+
 /* Two servers with one DefaultRuntimeDir would write each other's file: the parent
  * that came first has a lock on a file beside it, for as long as it lives and over
  * its restarts.  Children do not inherit such a lock, and need none: they take the
@@ -214,35 +220,55 @@ static int write_member(void *baton, struct lbx_ref ref, struct lbx_seg_member *
     return 0;
 }
 
-static apr_status_t write_all(apr_file_t *f)
+static void write_decisions(struct output *o)
+{
+    lbx_store_each_set(core_store(), write_set, o);
+    lbx_store_each_member(core_store(), write_member, o);
+}
+
+/* Those that we have made. */
+static void write_nonces(struct output *o)
+{
+    const struct core_gen *gen = core_conf_gen();
+    char line[LBX_INTENT_LINE_MAX];
+
+    for (int i = 0; i < gen->sets->nelts; i++) {
+        const struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
+        struct lbx_intent intent = {set->scope, set->name, NULL, "nonce", "", set->rec->nonce, 0};
+
+        if (set->persist && !set->nonce) {
+            write_text(o, line, lbx_intent_print(&intent, line));
+            o->lines++;
+        }
+    }
+}
+
+static apr_status_t write_all(apr_file_t *f, void (*write)(struct output *o))
 {
     struct output o = {f, APR_SUCCESS, 0};
     char end[32];
 
     write_text(&o, LBX_INTENT_HEAD "\n", sizeof(LBX_INTENT_HEAD));
-    lbx_store_each_set(core_store(), write_set, &o);
-    lbx_store_each_member(core_store(), write_member, &o);
+    write(&o);
     apr_snprintf(end, sizeof(end), "end %lu\n", o.lines);
     write_text(&o, end, strlen(end));
     return o.rv;
 }
 
-void core_persist_save(server_rec *s, apr_pool_t *p)
+/* Replace <to> in one step. */
+static apr_status_t save(const char *to, void (*write)(struct output *o), apr_pool_t *p)
 {
-    const char *name = apr_pstrcat(p, file(p), ".new", NULL);
+    const char *name = apr_pstrcat(p, to, ".new", NULL);
     apr_status_t rv, closed;
     apr_file_t *f;
 
-    if (!wanted()) {
-        return;
-    }
     /* what a writer that was killed has left, or what somebody has put there; the name is
      * always the same so that nothing gathers */
     apr_file_remove(name, p);
     rv = apr_file_open(&f, name, APR_CREATE | APR_WRITE | APR_EXCL | APR_BUFFERED,
                        APR_FPROT_UREAD | APR_FPROT_UWRITE, p);
     if (rv == APR_SUCCESS) {
-        rv = write_all(f);
+        rv = write_all(f, write);
         if (rv == APR_SUCCESS) {
             rv = apr_file_flush(f);
         }
@@ -252,17 +278,32 @@ void core_persist_save(server_rec *s, apr_pool_t *p)
         closed = apr_file_close(f);
         rv = rv == APR_SUCCESS ? closed : rv;
         if (rv == APR_SUCCESS) {
-            rv = apr_file_rename(name, file(p), p);
+            rv = apr_file_rename(name, to, p);
         }
         if (rv != APR_SUCCESS) {
             apr_file_remove(name, p);
         }
     }
+    return rv;
+}
+
+void core_persist_save(server_rec *s, apr_pool_t *p)
+{
+    apr_status_t rv = wanted() ? save(file(p), write_decisions, p) : APR_SUCCESS;
+
     if (rv != APR_SUCCESS) {
         ap_log_error(APLOG_MARK, APLOG_WARNING, rv, s,
                      LBXNO(0191) "BalancerPersist On: cannot write %s, this change will not "
                                  "survive a stop",
                      file(p));
+    }
+}
+
+/* Where this fails, core_persist_save has failed before and said so. */
+void core_persist_boot_save_nonces(apr_pool_t *p)
+{
+    if (wanted()) {
+        save(nonces(p), write_nonces, p);
     }
 }
 
@@ -426,6 +467,36 @@ static void take_intent(void *baton, const struct lbx_intent *i)
                  no ? "is dropped: " : "is in force again", no ? no : "");
 }
 
+/* As we make them: a UUID's letters. */
+static int is_nonce(const char *text)
+{
+    return *text && strlen(text) < LBX_NONCE_MAX
+           && strspn(text, "0123456789abcdef-") == strlen(text);
+}
+
+static void take_nonce(void *baton, const struct lbx_intent *i)
+{
+    struct core_set *set = i->member || strcmp(i->field, "nonce") ? NULL : find_set(i);
+
+    (void)baton;
+    if (set && !set->nonce && is_nonce(i->run)) {
+        apr_cpystrn(set->rec->nonce, i->run, sizeof(set->rec->nonce));
+    }
+}
+
+/* Links and scripts of the last run keep working. */
+static void load_nonces(server_rec *s, apr_pool_t *p)
+{
+    char *text = read_text(nonces(p), p);
+    unsigned line;
+
+    if (text && lbx_intent_parse(text, take_nonce, NULL, &line)) {
+        ap_log_error(APLOG_MARK, APLOG_INFO, 0, s,
+                     LBXNO(0197) "BalancerPersist On: %s is damaged (line %u), nonces are new",
+                     nonces(p), line);
+    }
+}
+
 void core_persist_boot_load(server_rec *s, apr_pool_t *pconf, apr_pool_t *p)
 {
     struct load load = {s, pconf};
@@ -434,6 +505,9 @@ void core_persist_boot_load(server_rec *s, apr_pool_t *pconf, apr_pool_t *p)
     unsigned line;
     char *text;
 
+    if (wanted()) {
+        load_nonces(s, p);
+    }
     text = wanted() ? read_file(s, p, aside) : NULL;
     rc = text ? lbx_intent_parse(text, take_intent, &load, &line) : LBX_OK;
     if (rc) {

@@ -28,4 +28,8 @@ void core_persist_boot_load(server_rec *s, apr_pool_t *pconf, apr_pool_t *p);
  * is replaced in one step.  Admin mutex held. */
 void core_persist_save(server_rec *s, apr_pool_t *p);
 
+/* Write the nonces that we have made, in a file of their own: read with the decisions.
+ * Parent, post_config. */
+void core_persist_boot_save_nonces(apr_pool_t *p);
+
 #endif

@@ -51,6 +51,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
             core_members_boot_settle(gen);
         }
         core_persist_save(s, ptemp);
+        core_persist_boot_save_nonces(ptemp);
         lbx_store_unlock(core_store());
     }
     core_seam_boot_check(gen);

@@ -229,7 +229,7 @@ def test_where_it_is_and_who_may_read_it(lab):
     change(web, backends[0], "loadfactor", "3")
     assert state_file(web).stat().st_mode & 0o7777 == 0o600
     assert state_file(web).parent.stat().st_mode & 0o7777 == 0o700
-    assert sorted(os.listdir(state_file(web).parent)) == ["lock", "state"]
+    assert sorted(os.listdir(state_file(web).parent)) == ["lock", "nonces", "state"]
     assert decisions(state_file(web).read_text()) == [
         ["member", "main", "balancer://mycluster", backends[0].url, "loadfactor", "1.00", "3.00"]]
 
@@ -271,7 +271,7 @@ def test_replaced_atomically(lab):
     assert len(texts) >= 100 and len(set(texts)) >= 20, (len(texts), len(set(texts)))
     for text in set(texts):
         decisions(text)
-    assert sorted(os.listdir(path.parent)) == ["lock", "state"]
+    assert sorted(os.listdir(path.parent)) == ["lock", "nonces", "state"]
 
 
 def test_changes_by_several_children_at_once(lab):
@@ -459,6 +459,42 @@ def test_a_runtime_directory_that_goes_away(lab):
     assert len(eventually(lambda: decisions(state_file(web).read_text()))) == 1
     start_anew(web)
     assert weights(web) == [300, 100]
+
+
+def test_nonces_survive(lab):
+    """As with httpd, and apart from the decisions: scripts hold them.  One of the file is not kept."""
+    one, two = members(lab, 2)
+    both = balancer_conf([one]) + balancer_conf([two], "nonce=mine", name="other", path="/o/")
+    web = lab.httpd(PERSIST + both)
+    path = web.dir / "run" / "lbx" / "nonces"
+    nonce = balancer_state(web)["nonce"]
+    for kill in (False, True):
+        start_anew(web, kill=kill)
+        assert balancer_state(web)["nonce"] == nonce
+        assert balancer_state(web, "other")["nonce"] == "mine"
+    assert path.stat().st_mode & 0o777 == 0o600 and nonce in path.read_text()
+    assert "mine" not in path.read_text() and nonce not in state_file(web).read_text()
+    # the file's word wins, and taken back it is not remembered
+    start_anew(web, PERSIST + both.replace("ProxySet nonce=mine", "")
+               .replace(f'"{one.url}"\n', f'"{one.url}"\nProxySet nonce=set\n'))
+    assert balancer_state(web)["nonce"] == "set"
+    assert re.fullmatch("[0-9a-f-]{36}", balancer_state(web, "other")["nonce"])
+    start_anew(web, PERSIST + both)
+    assert balancer_state(web)["nonce"] not in (nonce, "set", "")
+    # what is no nonce is none
+    nonce = balancer_state(web)["nonce"]
+    web.stop()
+    for text in (path.read_text().replace(nonce, "<x>"), path.read_text()[:-3], ""):
+        path.write_text(text)
+        web.start()
+        assert re.fullmatch("[0-9a-f-]{36}", balancer_state(web)["nonce"])
+        assert balancer_state(web)["nonce"] != nonce
+        web.stop()
+    web.rewrite(both)
+    web.start()
+    nonce = balancer_state(web)["nonce"]
+    start_anew(web)
+    assert balancer_state(web)["nonce"] != nonce  # without BalancerPersist
 
 
 def test_no_secrets_and_no_pointers_in_it(lab):

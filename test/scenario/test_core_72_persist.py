@@ -130,4 +130,4 @@ def test_what_a_killed_writer_left_is_in_nobodys_way(lab):
     left.chmod(0o400)
     change(web, b1, "loadfactor", "3")
     assert not left.exists()
-    assert sorted(f.name for f in left.parent.iterdir()) == ["lock", "state"]
+    assert sorted(f.name for f in left.parent.iterdir()) == ["lock", "nonces", "state"]

@@ -163,7 +163,7 @@ def test_over_a_stop(lab):
 def settle(web, b):
     """Longer than the checker waits before it makes up for what others have left undone."""
     began = time.monotonic()
-    eventually(lambda: time.monotonic() > began + 1.5 or "HcFl" not in
+    eventually(lambda: time.monotonic() > began + 1.0 or "HcFl" not in
                get(web).member(b.url)["Status"])
 
 

@@ -12,7 +12,7 @@ import urllib.parse
 import xml.etree.ElementTree as xml
 
 from core_help import balancer_state, change, member_state
-from manager_help import manager
+from manager_help import SUITE, manager, member
 from page_help import PAGE, get, referer
 
 REQUESTS = 2000
@@ -24,14 +24,15 @@ TEXTS = [
     "a|", "--", "1", "on", " 1 ", "",
 ]
 KEYS = ["w_lf", "w_ls", "w_wr", "w_rr", "w_status_D", "w_status_N", "w_status_C", "w_hm", "w_hi",
-        "w_he", "b_lbm", "b_tmo", "b_max", "b_ss", "b_sforce", "b_wyes", "b_nwrkr", "x", "xml",
+        "w_he", "w_hp", "w_hf", "w_hu", "b_lbm", "b_tmo", "b_max", "b_ss", "b_sforce", "b_wyes", "b_nwrkr", "x", "xml",
         SCRIPT, "b", "w", "nonce", "=", "w_lf%00"]
 
 
 def settings(web, b):
     """All that a request could change."""
     state = balancer_state(web)
-    return [member_state(web, m)["run"] for m in b] + [
+    return [(member_state(web, m)["run"], member_state(web, m)["health"], member(web, m)["params"])
+            for m in b] + [
         {k: state[k] for k in ("method", "timeout_us", "maxattempts", "nofailover", "sticky")},
         len(state["members"])]
 
@@ -93,7 +94,8 @@ def judge(answer, what):
 
 
 def test_hostile_requests(lab):
-    web, b = manager(lab, 3, "stickysession=S", ["route=r1", "route=r2", "route=r3"])
+    web, b = manager(lab, 3, "stickysession=S", ["route=r1", "route=r2", "route=r3"],
+                     suite=(*SUITE, "hcheck"), modules=("watchdog",))
     web.expect_log(r"\[core:(warn|error)\]")  # what httpd itself says of such paths
     # names that want to be markup are in force already: an operator's slip
     change(web, b[2], "route", f"\"'><!--{SCRIPT}"[:60].replace(" ", ""))
