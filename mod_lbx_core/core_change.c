@@ -343,9 +343,8 @@ static enum lbx_rc lbx_apply_if(apr_pool_t *p, server_rec *s, uint64_t revision,
     enum lbx_rc rc;
 
     know_members(&a);
-    rc = lbx_store_lock(core_store());
+    rc = core_store_lock(s, error);
     if (rc) {
-        *error = "the admin mutex cannot be taken";
         return rc;
     }
     rc = apply_locked(&a);

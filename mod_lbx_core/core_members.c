@@ -462,12 +462,6 @@ static enum lbx_rc find_set(struct ask *a, const char *balancer)
     return LBX_OK;
 }
 
-static enum lbx_rc no_lock(const struct ask *a)
-{
-    *a->error = "the admin mutex cannot be taken";
-    return LBX_ELOCK;
-}
-
 static enum lbx_rc lbx_member_add(apr_pool_t *p, server_rec *s, const char *balancer,
                                   const char *url, const char *params, const char *who, int dry_run,
                                   const char **error)
@@ -484,8 +478,9 @@ static enum lbx_rc lbx_member_add(apr_pool_t *p, server_rec *s, const char *bala
     if (rc) {
         return rc;
     }
-    if (lbx_store_lock(core_store())) {
-        return no_lock(&a);
+    rc = core_store_lock(s, error);
+    if (rc) {
+        return rc;
     }
     rc = add_locked(&a, ap_proxy_worker_name(p, made.worker), &made);
     lbx_store_unlock(core_store());
@@ -573,8 +568,9 @@ static enum lbx_rc lbx_member_remove(apr_pool_t *p, server_rec *s, const char *b
     if (rc) {
         return rc;
     }
-    if (lbx_store_lock(core_store())) {
-        return no_lock(&a);
+    rc = core_store_lock(s, error);
+    if (rc) {
+        return rc;
     }
     rc = remove_locked(&a, member);
     lbx_store_unlock(core_store());

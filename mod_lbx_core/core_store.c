@@ -32,7 +32,8 @@ APLOG_USE_MODULE(lbx_core);
 
 /* What survives the module's reload.  Another layout has another key: state of
  * an earlier major version is left alone, not misread. */
-#define RETAINED_KEY "mod_lbx_core segments 5"
+#define KEY_WITHOUT_MAJOR "mod_lbx_core segments "
+#define RETAINED_KEY      KEY_WITHOUT_MAJOR "5"
 
 LBX_STATIC(LBX_SEG_MAJOR == 5, "RETAINED_KEY names the layout's major version");
 
@@ -96,6 +97,33 @@ int core_store_boot_is_cold(void)
 }
 
 /* ------------------------------------------------------------------ */
+/* The admin mutex                                                      */
+
+/* Changes take milliseconds.  Longer holds it a process that is stopped, or whose disk
+ * does not answer while it writes the state (BalancerPersist). */
+enum { PATIENCE_S = 2, PATIENCE_BOOT_S = 5 };
+
+static enum lbx_rc lock_within(unsigned s)
+{
+    return lbx_store_lock(&kept->store, (uint64_t)apr_time_now() + s * 1000000ull);
+}
+
+enum lbx_rc core_store_lock(server_rec *s, const char **error)
+{
+    enum lbx_rc rc = lock_within(PATIENCE_S);
+
+    if (rc) {
+        *error = "another process is in the middle of a change, and has been for seconds: "
+                 "nothing was changed";
+        ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                     LBXNO(0126) "the admin mutex cannot be had within %ds: somebody who makes a "
+                                 "change does not go on; nothing was changed",
+                     PATIENCE_S);
+    }
+    return rc;
+}
+
+/* ------------------------------------------------------------------ */
 /* Memory                                                               */
 
 static apr_status_t add_segment(server_rec *s, uint32_t sets, uint32_t members)
@@ -151,13 +179,31 @@ static apr_status_t make_room(const struct core_gen *gen, server_rec *s)
                        twice_or(gen->members + SPARE, MEMBERS_AT_LEAST));
 }
 
-static void find_retained(void)
+/* Another build of this module, with another layout, has run in this server. */
+static void say_what_is_left(server_rec *s)
+{
+    for (int major = 1; major <= LBX_SEG_MAJOR + 9; major++) {
+        char key[sizeof(RETAINED_KEY) + 4];
+
+        apr_snprintf(key, sizeof(key), KEY_WITHOUT_MAJOR "%d", major);
+        if (major != LBX_SEG_MAJOR && ap_retained_data_get(key)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         LBXNO(0125) "another version of mod_lbx_core has run here, its state has "
+                                     "another layout (%d, here %d): state begins afresh, what was "
+                                     "set at run time is lost unless BalancerPersist kept it",
+                         major, LBX_SEG_MAJOR);
+        }
+    }
+}
+
+static void find_retained(server_rec *s)
 {
     int daemons = 0, threads = 0;
 
     kept = ap_retained_data_get(RETAINED_KEY);
     cold = !kept;
     if (!kept) {
+        say_what_is_left(s);
         kept = ap_retained_data_create(RETAINED_KEY, sizeof(*kept));
         ap_mpm_query(AP_MPMQ_HARD_LIMIT_DAEMONS, &daemons);
         ap_mpm_query(AP_MPMQ_HARD_LIMIT_THREADS, &threads);
@@ -524,20 +570,38 @@ static apr_status_t adopt_all(struct core_gen *gen, server_rec *s, apr_pool_t *p
     return rv;
 }
 
+/* A server without its state is better than none: the segments are left to the processes
+ * of before. */
+static apr_status_t lock_or_begin_afresh(const struct core_gen *gen, server_rec *s)
+{
+    apr_status_t rv;
+
+    if (!lock_within(PATIENCE_BOOT_S)) {
+        return APR_SUCCESS;
+    }
+    ap_log_error(APLOG_MARK, APLOG_ERR, 0, s,
+                 LBXNO(0117) "the admin mutex cannot be had within %ds: somebody who makes a "
+                             "change does not go on; shared state begins afresh",
+                 PATIENCE_BOOT_S);
+    memset(&kept->store, 0, sizeof(kept->store));
+    cold = 1;
+    rv = make_room(gen, s);
+    return rv == APR_SUCCESS && lock_within(PATIENCE_BOOT_S) ? APR_EGENERAL : rv;
+}
+
 apr_status_t core_store_boot_adopt(struct core_gen *gen, server_rec *s, apr_pool_t *p,
                                    apr_pool_t *ptemp)
 {
     apr_status_t rv;
 
-    find_retained();
+    find_retained(s);
     if (kept->store.n) {
         core_store_boot_sweep(s);
     } else if ((rv = make_room(gen, s)) != APR_SUCCESS) {
         return rv;
     }
-    if (lbx_store_lock(&kept->store)) {
-        ap_log_error(APLOG_MARK, APLOG_CRIT, 0, s, LBXNO(0117) "cannot take the admin mutex");
-        return APR_EGENERAL;
+    if ((rv = lock_or_begin_afresh(gen, s)) != APR_SUCCESS) {
+        return rv;
     }
     lbx_store_sweep_locked(&kept->store);
     rv = make_room(gen, s);

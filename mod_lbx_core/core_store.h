@@ -41,6 +41,10 @@ enum { CORE_GONE = 2, CORE_REMOVED };
 
 void core_store_view(const struct core_member *m, struct lbx_member_view *out);
 
+/* The admin mutex; lbx_store_unlock gives it back.  LBX_ELOCK when somebody else has held
+ * it for seconds: logged, and *error says so. */
+enum lbx_rc core_store_lock(server_rec *s, const char **error);
+
 /* The store of this process and its column; valid after adoption. */
 struct lbx_store *core_store(void);
 uint32_t core_store_child(void);

@@ -29,10 +29,11 @@ enum lbx_rc lbx_store_add(struct lbx_store *st, void *mem, uint64_t len)
     return LBX_OK;
 }
 
-enum lbx_rc lbx_store_lock(struct lbx_store *st)
+enum lbx_rc lbx_store_lock(struct lbx_store *st, uint64_t until_us)
 {
+    struct timespec until = {(time_t)(until_us / 1000000), (long)(until_us % 1000000) * 1000};
     pthread_mutex_t *m = &st->seg[0]->admin_mutex;
-    int rc = pthread_mutex_lock(m);
+    int rc = pthread_mutex_timedlock(m, &until);
 
     if (rc == EOWNERDEAD) {
         rc = pthread_mutex_consistent(m);

@@ -40,9 +40,10 @@ static inline struct lbx_seg_head *lbx_store_segment(const struct lbx_store *st,
  * first one's number of children.  LBX_EFULL: the chain is at its limit. */
 enum lbx_rc lbx_store_add(struct lbx_store *st, void *mem, uint64_t len);
 
-/* The admin mutex.  LBX_OK also when the last holder died in it: every change
- * made under it is in force or not at its last store. */
-enum lbx_rc lbx_store_lock(struct lbx_store *st);
+/* The admin mutex, waited for until <until_us> of the system's clock.  LBX_OK also when
+ * the last holder died in it: every change made under it is in force or not at its last
+ * store.  LBX_ELOCK: somebody holds it for so long. */
+enum lbx_rc lbx_store_lock(struct lbx_store *st, uint64_t until_us);
 void lbx_store_unlock(struct lbx_store *st);
 
 /* Records by handle; NULL when the slot is free or has another owner by now.

@@ -35,6 +35,7 @@ static int check_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, 
 static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     struct core_gen *gen;
+    const char *error;
 
     (void)plog;
     if (ap_state_query(AP_SQ_MAIN_STATE) == AP_SQ_MS_CREATE_PRE_CONFIG) {
@@ -45,7 +46,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         return HTTP_INTERNAL_SERVER_ERROR;
     }
     core_persist_boot_prepare(s, ptemp);
-    if (!lbx_store_lock(core_store())) {
+    if (!core_store_lock(s, &error)) {
         if (core_store_boot_is_cold()) {
             core_persist_boot_load(s, pconf, ptemp);
             core_members_boot_settle(gen);

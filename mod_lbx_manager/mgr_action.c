@@ -22,6 +22,7 @@ enum {
 struct changes {
     struct mgr_view *v;
     const char *who;
+    int busy; /* nothing can be changed now */
     unsigned n;
     struct lbx_change list[CHANGES_MAX];
 };
@@ -46,8 +47,14 @@ static void consider(struct changes *c, const struct lbx_change *change, unsigne
 {
     request_rec *r = c->v->r;
     const char *error = NULL;
+    enum lbx_rc rc;
 
-    if (mgr_seam()->apply_if(r->pool, r->server, 0, change, n, 1, &error)) {
+    if (c->busy) {
+        return;
+    }
+    rc = mgr_seam()->apply_if(r->pool, r->server, 0, change, n, 1, &error);
+    if (rc) {
+        c->busy = rc == LBX_ELOCK;
         mgr_view_note(c->v, "Not changed: %s", error);
         return;
     }
@@ -155,7 +162,9 @@ static int add_member(struct changes *c, const char *url)
     if (rc) {
         ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, v->r, LBXNO(0511) "not added: %s", error);
         mgr_view_note(v, "Not added: %s", error);
-        return rc == LBX_ECONFLICT ? HTTP_CONFLICT : HTTP_BAD_REQUEST;
+        return rc == LBX_ECONFLICT ? HTTP_CONFLICT
+               : rc == LBX_ELOCK   ? HTTP_SERVICE_UNAVAILABLE
+                                   : HTTP_BAD_REQUEST;
     }
     mgr_view_note(v, "Added, and disabled until you enable it: %s", url);
     return OK;
@@ -214,8 +223,14 @@ static void put_in_force(struct changes *c)
 {
     request_rec *r = c->v->r;
     const char *error = NULL;
+    enum lbx_rc rc;
 
-    if (c->n && mgr_seam()->apply(r->pool, r->server, c->list, c->n, &error)) {
+    if (!c->n || c->busy) {
+        return;
+    }
+    rc = mgr_seam()->apply(r->pool, r->server, c->list, c->n, &error);
+    if (rc) {
+        c->busy = rc == LBX_ELOCK;
         mgr_view_note(c->v, "Nothing was changed: %s", error);
     }
 }
@@ -237,6 +252,9 @@ static int act(struct mgr_view *v, const apr_table_t *params, const char *who)
     }
     collect(&c, params, lbx_legacy_set, LBX_LEGACY_SET_N);
     put_in_force(&c);
+    if (c.busy) {
+        return HTTP_SERVICE_UNAVAILABLE;
+    }
     if (v->member && apr_table_get(params, "w_status_C")) {
         set_health(&c, apr_table_get(params, "w_status_C"));
     }

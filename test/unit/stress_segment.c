@@ -245,7 +245,7 @@ static void *change_values(void *baton)
         struct lbx_member_vals v;
         struct lbx_set_vals s;
 
-        if (lbx_store_lock(&store)) {
+        if (lbx_store_lock(&store, UINT64_MAX)) {
             complain("the admin mutex cannot be had", me->worker);
             break;
         }

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <time.h>
 
 static void *add_segment(struct lbx_store *st, uint32_t sets, uint32_t members, uint32_t children)
 {
@@ -431,7 +432,7 @@ END_TEST
 
 static void *die_in_the_lock(void *store)
 {
-    lbx_store_lock(store);
+    lbx_store_lock(store, UINT64_MAX);
     return NULL;
 }
 
@@ -447,12 +448,35 @@ START_TEST(the_lock_outlives_its_holders)
         ck_assert_int_eq(pthread_create(&t, NULL, die_in_the_lock, &st), 0);
         pthread_join(t, NULL);
         for (int i = 0; i < 3; i++) {
-            ck_assert_int_eq(lbx_store_lock(&st), LBX_OK);
+            ck_assert_int_eq(lbx_store_lock(&st, UINT64_MAX), LBX_OK);
             ck_assert_int_eq(pthread_mutex_trylock(&st.seg[0]->admin_mutex), EBUSY);
             lbx_store_unlock(&st);
         }
     }
     pthread_mutex_destroy(&st.seg[0]->admin_mutex);
+    drop_segments(&st);
+}
+END_TEST
+
+static void *try_the_lock(void *store)
+{
+    uint64_t s = (uint64_t)time(NULL); /* over by now, or within the second */
+
+    return (void *)(uintptr_t)lbx_store_lock(store, s * 1000000 + 20000);
+}
+
+START_TEST(a_lock_that_is_held_is_waited_for_no_longer_than_told)
+{
+    struct lbx_store st = {0};
+    pthread_t t;
+    void *rc;
+
+    add_segment(&st, 1, 1, 1);
+    ck_assert_int_eq(lbx_store_lock(&st, 0), LBX_OK); /* free: no need to wait */
+    ck_assert_int_eq(pthread_create(&t, NULL, try_the_lock, &st), 0);
+    ck_assert_int_eq(pthread_join(t, &rc), 0);
+    ck_assert_int_eq((int)(uintptr_t)rc, LBX_ELOCK);
+    lbx_store_unlock(&st);
     drop_segments(&st);
 }
 END_TEST
@@ -668,6 +692,7 @@ TCase *case_store(void)
     tcase_add_test(tc, child_sweep_clears_the_dead);
     tcase_add_test(tc, concurrent_claims_differ);
     tcase_add_test(tc, the_lock_outlives_its_holders);
+    tcase_add_test(tc, a_lock_that_is_held_is_waited_for_no_longer_than_told);
     tcase_add_test(tc, view_says_what_the_record_says);
     tcase_add_test(tc, random_operations);
     return tc;

@@ -153,7 +153,7 @@ static void *change_values(void *baton)
         struct lbx_member_vals v;
 
         derive(&v, unit_below(&g, 1u << 20));
-        if (lbx_store_lock(&l->store)) {
+        if (lbx_store_lock(&l->store, UINT64_MAX)) {
             complain(w->sh, "the admin mutex cannot be had");
             break;
         }

@@ -22,6 +22,8 @@
  * mod_proxy's proxy_balancer_get_best_worker and counts how often it was told of
  * elections.
  *
+ * "Define LabOldSegments" in the configuration: state of another layout is there.
+ *
  * Not a manager: no access control, no HTML, never installed.
  */
 #include "mod_lbx.h"
@@ -492,6 +494,17 @@ static const proxy_balancer_method lab_last = {.name = "lab_last", .finder = fin
 static const proxy_balancer_method lab_first = {
     .name = "lab_first", .finder = find_first, .updatelbstatus = count_election};
 
+/* "Define LabOldSegments": as if a version with another layout had run before. */
+static int pretend_history(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
+{
+    (void)p, (void)plog, (void)ptemp, (void)s;
+    if (ap_exists_config_define("LabOldSegments")
+        && !ap_retained_data_get("mod_lbx_core segments 1")) {
+        ap_retained_data_create("mod_lbx_core segments 1", 64);
+    }
+    return OK;
+}
+
 static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)p;
@@ -518,6 +531,7 @@ static void register_hooks(apr_pool_t *p)
 {
     ap_register_provider(p, PROXY_LBMETHOD, "lab_last", "0", &lab_last);
     ap_register_provider(p, PROXY_LBMETHOD, "lab_first", "0", &lab_first);
+    ap_hook_post_config(pretend_history, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
 }
