@@ -11,6 +11,8 @@
 
 #include "mod_proxy.h"
 
+#include "sticky_learn.h"
+
 APLOG_USE_MODULE(lbx_sticky);
 
 static void check_routes(apr_pool_t *p, server_rec *s, const proxy_balancer *b)
@@ -57,6 +59,13 @@ static void check_names(apr_pool_t *p, server_rec *s, server_rec *main, const pr
                      LBXNO(0315) "%s: LBXStickyCookie %s is the application's own cookie "
                                  "(stickysession=%s), which it would replace",
                      b->s->name, rules.cookie.name, b->s->sticky);
+    }
+    if (rules.learn && rules.learn->store && !strcmp(rules.learn->store, "shmcb")) {
+        ap_log_error(
+            APLOG_MARK, APLOG_WARNING, 0, s,
+            LBXNO(0319) "%s: LBXStickyLearn store=shmcb: mod_socache_shmcb begins empty at "
+                        "every graceful restart; without store= what was learned stays",
+            b->s->name);
     }
 }
 

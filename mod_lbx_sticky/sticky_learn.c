@@ -37,6 +37,11 @@ struct sticky_memory {
     uint64_t balancer;         /* tells balancers in one store apart */
 };
 
+/* What differs most goes first: shmcb's compartments are chosen by the first byte. */
+struct store_key {
+    uint64_t session, balancer;
+};
+
 /* What survives the module's reload: addresses of anonymous memory. */
 struct retained {
     uint32_t n;
@@ -181,7 +186,9 @@ static struct lbx_learn *table_named(server_rec *s, uint64_t name, uint64_t sess
 static apr_status_t open_store(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
                                const struct sticky_learning *l, struct sticky_memory *m)
 {
-    static struct ap_socache_hints hints = {8, 32, apr_time_from_sec(1800)};
+    /* shmcb takes its own index, 24 bytes an entry, out of the same room */
+    static struct ap_socache_hints hints = {sizeof(struct store_key), STORED + 24,
+                                            apr_time_from_sec(1800)};
     const char *error;
     apr_status_t rv = APR_SUCCESS;
 
@@ -252,10 +259,6 @@ static uint32_t number_of(uint64_t id)
     return n ? n : 1;
 }
 
-struct store_key {
-    uint64_t balancer, session;
-};
-
 static void lock(const struct sticky_memory *m)
 {
     if (m->mutex) {
@@ -274,7 +277,7 @@ static void unlock(const struct sticky_memory *m)
 static uint32_t recall(request_rec *r, const struct sticky_set *set, uint64_t session, uint32_t *at)
 {
     const struct sticky_memory *m = set->memory;
-    struct store_key key = {m->balancer, session};
+    struct store_key key = {session, m->balancer};
     unsigned char data[STORED];
     unsigned len = sizeof(data);
     uint32_t member = 0;
@@ -300,7 +303,7 @@ static void remember(request_rec *r, const struct sticky_set *set, uint64_t sess
 {
     const struct sticky_memory *m = set->memory;
     const struct sticky_learning *l = set->rules.learn;
-    struct store_key key = {m->balancer, session};
+    struct store_key key = {session, m->balancer};
     uint32_t data[2] = {member, (uint32_t)apr_time_sec(r->request_time)};
 
     if (m->table) {
@@ -317,7 +320,7 @@ static void remember(request_rec *r, const struct sticky_set *set, uint64_t sess
 static void forget(request_rec *r, const struct sticky_set *set, uint64_t session)
 {
     const struct sticky_memory *m = set->memory;
-    struct store_key key = {m->balancer, session};
+    struct store_key key = {session, m->balancer};
 
     if (m->table) {
         lbx_learn_forget(m->table, session);

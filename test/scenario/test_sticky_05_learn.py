@@ -74,13 +74,17 @@ def test_idle_sessions_are_forgotten(lab):
 
 @pytest.mark.parametrize("store, module", [("shmcb", "socache_shmcb")])
 def test_a_store(lab, store, module):
-    """Two nodes could share it; here it is one with several children and a graceful reload."""
+    """Shared by several children; that it forgets at a graceful restart is said beforehand."""
     backends = members(lab, 3)
     for backend in backends:
         backend.behave("/", "answer", session=f"S={{seq}}{backend.name}; Path=/")
     conf = balancer_conf(backends).replace("</Proxy>",
                                            f"    LBXStickyLearn cookie:S store={store}\n</Proxy>")
-    web = lab.httpd(conf, suite=SUITE, modules=[module], children=3)
+    web = lab.httpd(conf, suite=SUITE, modules=[module], children=3, start=False)
+    web.expect_log("LBX0319")
+    code, said = web.configtest()
+    assert code == 0 and "LBX0319" in said and "begins empty" in said
+    web.start()
     at = users(lab, web, 9)
     for client, home in at.items():
         assert where(client, 3) == {home}
@@ -107,3 +111,15 @@ def test_made_up_ids_are_not_learned(lab):
         client.get("/", headers={"Cookie": f"S=made-up-{i}"})
     assert result(web, headers={"Cookie": "S=made-up-299"}) == "new"
     assert result(web, headers={"Cookie": "S=honest"}) == "match"
+
+
+def test_a_store_has_room_for_many(lab):
+    """shmcb puts entries into compartments by the first byte of their key."""
+    web, _ = learning(lab, "cookie:S store=shmcb", modules=["socache_shmcb"])
+    web.expect_log("LBX0319")
+    client = lab.client(web)
+    for i in range(300):
+        client.get(f"/?setcookie=S=many-{i}%3B%20Path=/", headers={"Cookie": f"S=many-{i}"})
+    found = [client.get("/", headers={"Cookie": f"S=many-{i}"}).headers["X-Sticky"]
+             for i in range(300)]
+    assert set(found) == {"match"}

@@ -6,7 +6,7 @@
 #
 #   need.sh LEVEL           install what is missing (root, or sudo without password)
 #   need.sh --tell LEVEL    only tell
-#   LEVEL is one of: build demo check bench fuzz browser deb
+#   LEVEL is one of: build demo check soak bench fuzz browser deb
 set -u
 
 PATH=$PATH:/usr/sbin:/sbin:/usr/local/sbin
@@ -53,6 +53,8 @@ browser python:pytest      python3-pytest       python3-pytest     python3-pytes
 browser python:selenium    python3-selenium     python3-selenium   python3-selenium        py3-selenium
 browser chromium           chromium             chromium           chromium                chromium
 browser cmd:chromedriver   chromium-driver      chromedriver       chromedriver            chromium-chromedriver
+soak   cmd:redis-server    redis-server         redis                redis                   redis
+soak   cmd:memcached       memcached            memcached            memcached               memcached
 bench  cmd:wrk             wrk                  wrk                wrk                     wrk
 TABLE
 }
@@ -145,11 +147,12 @@ case ${1:-} in
 build) levels='build' ;;
 demo)  levels='build demo' ;;
 check) levels='build demo check' ;;
+soak)  levels='build demo check soak' ;;
 bench) levels='build demo bench' ;;
 fuzz)  levels='build fuzz' ;;
 deb)   levels='build deb' ;;
 browser) levels='build demo browser' ;;
-*)     echo "usage: need.sh [--tell] build|demo|check|bench|fuzz|browser|deb" >&2; exit 2 ;;
+*)     echo "usage: need.sh [--tell] build|demo|check|soak|bench|fuzz|browser|deb" >&2; exit 2 ;;
 esac
 
 system

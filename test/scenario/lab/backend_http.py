@@ -157,7 +157,8 @@ class Connection(asyncio.Protocol):
                  f"X-Seq: {request.seq}", f"X-Conn-Seq: {self.served + 1}"]
         extra = opt.get("headers") or {}
         for name, value in extra.items():
-            lines += [f"{name}: {one}" for one in (value if isinstance(value, list) else [value])]
+            lines += [f"{name}: {one}".replace("{seq}", str(request.seq))
+                      for one in (value if isinstance(value, list) else [value])]
         if "content-type" not in (name.lower() for name in extra):
             lines.append("Content-Type: text/plain")
         if "session" in opt:

@@ -16,7 +16,8 @@ REASONS = {200: "OK", 201: "Created", 204: "No Content", 301: "Moved Permanently
            504: "Gateway Timeout"}
 
 OPTIONS = {
-    # session: a Set-Cookie line for requests without that cookie; {seq} is a number of its own
+    # session: a Set-Cookie line for requests without that cookie; {seq}, also in headers, is a
+    # number of its own
     "answer": {"status", "headers", "body", "size", "delay_ms", "framing", "close", "session"},
     "echo": {"status", "headers", "delay_ms", "framing", "close"},
     "hang": set(),

@@ -77,7 +77,9 @@ class Client:
 
     def _is_stale(self) -> bool:
         """The server has closed the idle connection."""
-        return bool(select.select([self._socket], [], [], 0)[0])
+        poll = select.poll()
+        poll.register(self._socket, select.POLLIN)
+        return bool(poll.poll(0))
 
     def get(self, path: str = "/", **kw: Any) -> Response:
         return self.request("GET", path, **kw)
