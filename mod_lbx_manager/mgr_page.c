@@ -57,7 +57,21 @@ static void write_hc(struct lbx_markup *m, const struct lbx_check_info *check)
     lbx_markup_lit(m, "</td>");
 }
 
-/* "draining, 3 in flight"; <check>: what the health checker says, or NULL. */
+static uint64_t seconds_since(const struct page *page, uint64_t at)
+{
+    return page->now_us > at && at > 1 ? (page->now_us - at) / 1000000 : 0;
+}
+
+/* " for 12 s", where it is known; not by whom: scripts take the first row with a host's
+ * name or address in it for the host's. */
+static const char *decision_text(const struct page *page, const struct lbx_member_info *info)
+{
+    return info->decided_us ? apr_psprintf(page->v->r->pool, " for %" APR_UINT64_T_FMT " s",
+                                           seconds_since(page, info->decided_us))
+                            : "";
+}
+
+/* "draining for 12 s, 3 in flight"; <check>: what the health checker says, or NULL. */
 static const char *state_text(const struct page *page, const struct lbx_member_info *info,
                               const struct lbx_check_info *check)
 {
@@ -71,12 +85,13 @@ static const char *state_text(const struct page *page, const struct lbx_member_i
     case LBX_IN_DISABLED:
     case LBX_IN_STOPPED:
     case LBX_IN_RETIRED:
+        name = apr_pstrcat(p, name, decision_text(page, info), NULL);
         return view->in_flight ? apr_psprintf(p, "%s, %u in flight", name, view->in_flight)
                                : apr_pstrcat(p, name, ", safe to stop", NULL);
     case LBX_IN_ERROR:
     case LBX_IN_HCFAILED:
         at = check && check->since_us ? check->since_us : view->error_at_us;
-        s = page->now_us > at && at > 1 ? (page->now_us - at) / 1000000 : 0;
+        s = seconds_since(page, at);
         return apr_psprintf(p, "%s for %" APR_UINT64_T_FMT " s%s%s%s", name, s,
                             check && *check->cause ? ": " : "", check ? check->cause : "",
                             view->held ? ", until a health check passes" : "");

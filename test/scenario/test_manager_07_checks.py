@@ -212,3 +212,5 @@ def test_who_did_it_is_kept(lab):
     now = member(web, b1)
     assert (now["state"], now["cause"]["who"]) == ("disabled", "127.0.0.1")
     assert abs(now["since"] - since) < 1 and now["cause"]["at"] == now["since"]
+    assert re.fullmatch(r"disabled for \d+ s, safe to stop",
+                        get(web).member(b1.url)["State"])
