@@ -5,7 +5,8 @@
  * Where the system has futexes, a request sleeps on a word of the balancer's
  * record with a bit that stands for its ticket, and who makes room wakes just the
  * bits of those who are first.  What comes unannounced (a member's error ends by
- * time, a health check passes, the client goes away) is looked for every STEP_MS.
+ * time, a health check passes, the client goes away, another child dies) is looked for
+ * every STEP_MS.
  * No value that others read is changed by sleeping.
  *
  * Bound.
@@ -15,8 +16,11 @@
 #endif
 #include "core_queue.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __linux__
@@ -25,8 +29,10 @@
 #endif
 
 #include "apr_portable.h"
+#include "apr_strings.h"
 
 #include "core_store.h"
+#include "lbx_children.h"
 
 enum { STEP_MS = 20, STEPS = 5 };
 
@@ -118,6 +124,50 @@ void core_queue_req_leave(struct core_set *set, struct lbx_wait *w)
     }
 }
 
+/* A process that has ended and that the parent has not asked about yet still has its
+ * number; the system tells by a letter. */
+static int has_ended(uint32_t pid)
+{
+    char path[32], stat[64];
+    const char *name;
+    ssize_t n;
+    int fd;
+
+    if (kill((pid_t)pid, 0) && errno == ESRCH) {
+        return 1;
+    }
+    apr_snprintf(path, sizeof(path), "/proc/%u/stat", pid);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return 0;
+    }
+    n = read(fd, stat, sizeof(stat) - 1);
+    close(fd);
+    stat[n > 0 ? n : 0] = '\0';
+    name = strrchr(stat, ')'); /* "123 (apache2) S 1 ..." */
+    return name && name[1] == ' ' && (name[2] == 'Z' || name[2] == 'X');
+}
+
+static int goes_on(uint32_t pid)
+{
+    return !has_ended(pid);
+}
+
+/* Has another child died, and the parent has not noticed yet?  Looks now and then only,
+ * whoever asks. */
+static int look_for_gone(uint64_t now_us)
+{
+    enum { EACH_US = 50000 };
+    static _Atomic uint64_t next_us; /* of this process */
+    uint64_t due = atomic_load_explicit(&next_us, memory_order_relaxed);
+
+    if ((now_us < due && due <= now_us + EACH_US)
+        || !atomic_compare_exchange_strong(&next_us, &due, now_us + EACH_US)) {
+        return 0;
+    }
+    return lbx_store_child_look(core_store(), goes_on) > 0;
+}
+
 enum core_waited core_queue_req_wait(request_rec *r, struct core_set *set, const struct lbx_wait *w,
                                      uint64_t deadline_us)
 {
@@ -127,6 +177,11 @@ enum core_waited core_queue_req_wait(request_rec *r, struct core_set *set, const
     for (int i = 0; i < STEPS; i++) {
         uint64_t now = (uint64_t)apr_time_now();
         uint64_t step = now + STEP_MS * 1000;
+
+        if (look_for_gone(now)) {
+            core_queue_req_wake(set);
+            break;
+        }
 
         if (!client_stays(r, 0)) {
             return CORE_WAITED_ALONE;

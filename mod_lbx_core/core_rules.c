@@ -149,7 +149,7 @@ static int parse_queue(struct core_rules *r, cmd_parms *cmd, const char *args)
     const char *word = next_word(cmd, &args);
     int max = 0, timeout = 0;
 
-    r->queue_max = 0;
+    r->queue_max = is_off(word) ? 0 : CORE_QUEUE_MAX;
     r->queue_us = 0;
     r->queue_timed = is_off(word);
     if (is_off(word)) {

@@ -17,10 +17,12 @@
 
 #include "lbx_retry.h"
 
+enum { CORE_QUEUE_MAX = 256 }; /* LBXQueue without max=: others need threads, too */
+
 struct core_rules {
     uint32_t given; /* bit i: row i of the table of directives */
     struct lbx_retry_rules retry;
-    uint32_t queue_max; /* requests that may wait; 0: no limit but that of a child's threads */
+    uint32_t queue_max; /* requests that may wait; 0: no LBXQueue, as many as there are threads */
     uint64_t queue_us;  /* how long */
     int queue_timed;    /* ... was given: stands in for the balancer's timeout= */
 };

@@ -14,6 +14,7 @@ uint32_t lbx_store_child_claim(struct lbx_store *st, uint32_t pid)
         uint32_t nobody = 0;
 
         if (atomic_compare_exchange_strong(&lbx_seg_child_at(h, i)->pid, &nobody, pid)) {
+            atomic_store(&lbx_seg_child_at(h, i)->gone, 0); /* pids come again */
             uint32_t high = atomic_load(&h->children_high);
 
             while (high < i + 1 && !atomic_compare_exchange_weak(&h->children_high, &high, i + 1)) {
@@ -102,6 +103,22 @@ uint64_t lbx_store_child_sweep(struct lbx_store *st, int (*alive)(uint32_t pid))
         }
     }
     return sum;
+}
+
+uint32_t lbx_store_child_look(const struct lbx_store *st, int (*alive)(uint32_t pid))
+{
+    struct lbx_seg_head *h = st->seg[0];
+    uint32_t high = atomic_load(&h->children_high), found = 0;
+
+    for (uint32_t i = 0; i < high; i++) {
+        struct lbx_seg_child *c = lbx_seg_child_at(h, i);
+        uint32_t pid = atomic_load(&c->pid);
+
+        if (pid && atomic_load(&c->gone) != pid && !alive(pid)) {
+            found += atomic_exchange(&c->gone, pid) != pid;
+        }
+    }
+    return found;
 }
 
 void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot)

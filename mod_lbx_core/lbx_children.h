@@ -24,6 +24,19 @@ uint64_t lbx_store_child_clear(struct lbx_store *st, uint32_t pid);
 /* Clear every child that <alive> denies.  Parent only. */
 uint64_t lbx_store_child_sweep(struct lbx_store *st, int (*alive)(uint32_t pid));
 
+/* Look for children that <alive> denies, and let it be known: their places in queues do
+ * not count any more.  Any process.  Returns how many nobody knew of. */
+uint32_t lbx_store_child_look(const struct lbx_store *st, int (*alive)(uint32_t pid));
+
+/* Is the child in this column known to be gone, and not cleared yet? */
+static inline int lbx_store_child_gone(struct lbx_seg_head *h, uint32_t child)
+{
+    const struct lbx_seg_child *c = lbx_seg_child_at(h, child);
+    uint32_t gone = atomic_load_explicit(&c->gone, memory_order_relaxed);
+
+    return gone && gone == atomic_load_explicit(&c->pid, memory_order_relaxed);
+}
+
 /* One request more or less on a member, in the column of <child>. */
 void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot);
 void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot);

@@ -11,6 +11,8 @@
  */
 #include "lbx_queue.h"
 
+#include "lbx_children.h"
+
 static uint64_t id_of(struct lbx_ref set)
 {
     return (uint64_t)set.slot << 32 | set.revision;
@@ -75,6 +77,9 @@ static void each_place(const struct lbx_store *st, struct lbx_ref set,
     for (uint32_t c = 0; c < high; c++) {
         struct lbx_seg_place *p = lbx_seg_places(h, c);
 
+        if (lbx_store_child_gone(h, c)) {
+            continue;
+        }
         for (uint32_t i = 0; i < h->place_cap; i++) {
             uint64_t ticket = atomic_load_explicit(&p[i].ticket, memory_order_acquire);
 

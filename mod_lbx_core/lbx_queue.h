@@ -5,8 +5,9 @@
  *
  * Each waiting request holds a place in its own child's part of the segment and
  * nothing else; a place with a ticket is in the queue, and who is first is found
- * by looking at all of them.  So a child that dies takes its own places with it
- * (the parent clears them) and nobody else's.
+ * by looking at all of them.  So a child that dies takes its own places with it and
+ * nobody else's: the parent clears them, and before it comes to that, those who wait
+ * notice that the child is gone (lbx_store_child_look).
  *
  * A request waits for any member, or for one: that of its session.  Who waits for
  * one holds up nobody else; who waits for any comes before those that came later

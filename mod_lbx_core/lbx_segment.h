@@ -27,7 +27,7 @@
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
     LBX_SEG_MAJOR = 5, /* another major is never adopted */
-    LBX_SEG_MINOR = 0, /* fields taken from reserved space */
+    LBX_SEG_MINOR = 1, /* fields taken from reserved space */
     LBX_LINE = 64
 };
 
@@ -203,9 +203,10 @@ struct lbx_seg_place {
 /* One process that serves requests. */
 struct lbx_seg_child {
     /* The child sets its pid by compare-and-swap on 0; the parent clears the
-     * child's column and then the pid when the child is gone. */
+     * child's column and then the pid when the child is gone.  Until then whoever
+     * finds that out first says so in <gone>: its pid. */
     _Atomic uint32_t pid;
-    uint32_t reserved_;
+    _Atomic uint32_t gone;
 };
 
 /* The layout is a contract between generations. */

@@ -7,6 +7,11 @@ What it is not: waiting for a member that is down (test_core_23_timeout.py), the
 (test_core_57_maxconn.py).
 """
 
+import contextlib
+import os
+import signal
+from pathlib import Path
+
 import pytest
 
 from core_help import (await_idle, balancer_conf, balancer_state, change, finish, hold, members,
@@ -43,7 +48,7 @@ def served(backend):
 
 
 def read(client):
-    return client.recv(65536).split(b"\r\n", 1)[0]
+    return client.recv(len(b"HTTP/1.1 200 OK"))
 
 
 def test_first_come_first_served(lab):
@@ -84,6 +89,19 @@ def test_a_full_queue_refuses_at_once(lab):
     assert balancer_state(web)["overdue"] == 1
 
 
+def test_without_max_a_queue_has_256_places(lab):
+    web, _ = balancer(lab, "LBXQueue balancer://mycluster timeout=30s", children=1, threads=300)
+    web.expect_log(f"{ROOM}.*256 wait already", must=True)
+    held = hold(lab, web)
+    clients = [lab.client(web) for _ in range(256)]
+    for client in clients:
+        client.send(b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    eventually(lambda: waiting(web) == 256, what="all of them wait")
+    assert web.get("/").status == 503
+    finish(held)
+    assert [read(c) for c in clients] == [b"HTTP/1.1 200 OK"] * 256
+
+
 def test_the_wait_has_an_end(lab):
     web, (one,) = balancer(lab, "LBXQueue balancer://mycluster timeout=300ms")
     web.expect_log(f"{ROOM}.*waited [0-9]+ms", must=True)
@@ -103,7 +121,7 @@ def test_the_time_waited_is_told(lab):
     client, = queue_up(lab, web, ["a"])
     eventually(lambda: waiting(web) == 1)
     finish(held)
-    assert b"X-Waited: " in client.recv(65536)
+    assert b"X-Waited: " in client.recv(100)
 
 
 def test_a_client_that_goes_leaves_its_place(lab):
@@ -130,6 +148,39 @@ def test_a_killed_child_costs_nobody_elses_place(lab):
     assert order == [i for i in ids if answers[i] == b"HTTP/1.1 200 OK"]
     # which child that was, and whether any of these waited in it, is chance
     assert all(answers[i] == b"" for i in ids if i not in order)
+
+
+def child_of(web, client):
+    """The process that has the other end of the client's connection."""
+    ends = (f":{web.port:04X}", f":{client.local_port:04X}")
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
+    inode = next(found[9] for found in lines if found[1][-5:] == ends[0] and found[2][-5:] == ends[1])
+
+    def has(fd):
+        with contextlib.suppress(FileNotFoundError):
+            return os.readlink(fd) == f"socket:[{inode}]"
+
+    return next(pid for pid in web.children() if any(map(has, Path(f"/proc/{pid}/fd").iterdir())))
+
+
+def test_a_dead_head_of_the_queue_holds_up_nobody(lab):
+    """The parent is asleep and does not clear what the killed child has left."""
+    web, _ = balancer(lab, "LBXQueue balancer://mycluster max=100 timeout=30s", children=2)
+    held = hold(lab, web)
+    alive = child_of(web, held)
+    clients, order = [], []
+    while not any(who != alive for who in order) or order[-1] != alive:
+        clients += queue_up(lab, web, [f"n{len(clients)}"])
+        order.append(child_of(web, clients[-1]))
+    os.kill(web.pid, signal.SIGSTOP)
+    try:
+        web.kill_child(next(pid for pid in order if pid != alive))
+        finish(held)
+        last = clients[-1].recv(12, timeout=5)
+    finally:
+        os.kill(web.pid, signal.SIGCONT)
+    assert last == b"HTTP/1.1 200"
+    web.await_children(2)
 
 
 def test_a_change_makes_room(lab):

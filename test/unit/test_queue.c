@@ -54,6 +54,42 @@ START_TEST(first_come_first_served)
 }
 END_TEST
 
+static int pretend_alive;
+
+static int alive(uint32_t pid)
+{
+    return pretend_alive || pid != 4711;
+}
+
+/* ... until its column is cleared, and a new process gets it. */
+START_TEST(places_of_a_child_that_is_gone_do_not_count)
+{
+    struct lab l;
+    struct lbx_wait a, b;
+    uint32_t child;
+
+    lab_open(&l, 3, NULL, CHILDREN);
+    child = lbx_store_child_claim(&l.store, 4711);
+    enter(&l, &a, child, LBX_ANY_MEMBER);
+    enter(&l, &b, l.child, LBX_ANY_MEMBER);
+    pretend_alive = 1;
+    ck_assert_uint_eq(lbx_store_child_look(&l.store, alive), 0);
+    ck_assert_uint_eq(look(&l, &b).any, 1);
+    pretend_alive = 0;
+    ck_assert_uint_eq(lbx_store_child_look(&l.store, alive), 1);
+    ck_assert_uint_eq(lbx_store_child_look(&l.store, alive), 0); /* told once */
+    ck_assert_uint_eq(look(&l, &b).any, 0);
+    ck_assert_uint_eq(lbx_queue_length(&l.store, l.set_ref), 1);
+    lbx_store_child_clear(&l.store, 4711);
+    pretend_alive = 1;
+    ck_assert_uint_eq(lbx_store_child_claim(&l.store, 4711), child);
+    enter(&l, &a, child, LBX_ANY_MEMBER);
+    ck_assert_uint_eq(look(&l, &a).any, 1);
+    ck_assert_uint_eq(lbx_queue_length(&l.store, l.set_ref), 2);
+    lab_close(&l);
+}
+END_TEST
+
 /* Who waits for one member holds up only those who want that one. */
 START_TEST(sessions_wait_for_their_member)
 {
@@ -201,6 +237,7 @@ TCase *case_queue(void)
     TCase *tc = tcase_create("queue");
 
     tcase_add_test(tc, first_come_first_served);
+    tcase_add_test(tc, places_of_a_child_that_is_gone_do_not_count);
     tcase_add_test(tc, sessions_wait_for_their_member);
     tcase_add_test(tc, more_targets_than_are_listed);
     tcase_add_test(tc, like_a_list);

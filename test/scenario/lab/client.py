@@ -75,6 +75,10 @@ class Client:
             self._socket.close()
             self._socket = None
 
+    @property
+    def local_port(self) -> int:
+        return self._socket.getsockname()[1]
+
     def _is_stale(self) -> bool:
         """The server has closed the idle connection."""
         poll = select.poll()
