@@ -307,14 +307,21 @@ static void write_exprs(const struct page *page)
 /* ------------------------------------------------------------------ */
 /* The document                                                         */
 
+/* That of httpd's own page; no module magic number tells when it changed. */
+#ifdef DOCTYPE_HTML_4_01
+#define DOCTYPE_OF_HTTPD DOCTYPE_HTML_4_01
+#else
+#define DOCTYPE_OF_HTTPD DOCTYPE_HTML_3_2
+#endif
+
 static void write_head(const struct page *page)
 {
     struct lbx_markup *m = page->m;
 
-    lbx_markup_lit(m, DOCTYPE_HTML_4_01 "<html><head><title>Balancer Manager</title>\n"
-                                        "<meta name='viewport' "
-                                        "content='width=device-width, initial-scale=1'>\n"
-                                        "<link rel='stylesheet' type='text/css' href=\"");
+    lbx_markup_lit(m, DOCTYPE_OF_HTTPD "<html><head><title>Balancer Manager</title>\n"
+                                       "<meta name='viewport' "
+                                       "content='width=device-width, initial-scale=1'>\n"
+                                       "<link rel='stylesheet' type='text/css' href=\"");
     lbx_markup_path(m, apr_pstrcat(page->v->r->pool, page->v->base, "/-/lbx.css", NULL));
     lbx_markup_lit(m, "\">\n<script type='module' src=\"");
     lbx_markup_path(m, apr_pstrcat(page->v->r->pool, page->v->base, "/-/lbx.js", NULL));

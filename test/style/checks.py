@@ -22,10 +22,6 @@ BANNED = [
     ("system popen", lambda s: True, "runs a shell"),
     ("sleep usleep nanosleep apr_sleep", lambda s: not s.in_test, "blocks a thread: use a deadline or a tick"),
     ("ap_assert", lambda s: s.base.endswith("_request.c"), "ends a child: handle it, or LBX_CHECK"),
-    ("ap_proxy_determine_address ap_get_pollfd_from_conn ap_set_content_type_ex ap_filepath_merge "
-     "ap_proxy_fixup_uds_filename ap_set_time_process_request",
-     lambda s: s.is_module_file and "AP_MODULE_MAGIC_AT_LEAST" not in s.text,
-     "came after httpd 2.4.57: needs #if AP_MODULE_MAGIC_AT_LEAST"),
     ("malloc calloc realloc free strdup time clock_gettime gettimeofday rand random printf",
      lambda s: s.is_pure and s.is_module_file,
      "in a pure file: memory, time, randomness and output belong to the caller"),
@@ -36,6 +32,19 @@ UNIQUE = [
     ("log number", re.compile(r"\bLBXNO\(\s*(\d+)\s*\)")),
     ("magic", re.compile(r"#\s*define\s+\w+_MAGIC\s+(0x[0-9A-Fa-f]+)")),
 ]
+
+# What httpd's headers got after 2.4.57, the oldest that the suite is built for: names, and fields
+# of structs that are reached through a pointer.
+LATER = re.compile(r"""\b(?:
+    AP_CTIME_OPTION_(?:GMTOFF|MSEC)|AP_EXPR_FLAG_RESTRICTED_FILE_FUNC|AP_HTTP2_HAS_GET_POLLFD|AP_IS_SLASH|
+    AP_MPMQ_CAN_WAITIO|AP_REQUEST_(?:IS_)?TRUSTED_CT|AP_SLASHES|AP_TRUST_CGILIKE_CL_ENVVAR|CASE_BLIND_FILESYSTEM|
+    CONN_STATE_(?:ASYNC_WAITIO|KEEPALIVE|PROCESSING)|DAV_\w+TOLERANT|DOCTYPE_HTML_(?:4_01|5)|HTTP_EARLY_HINTS|
+    PROXY_DETERMINE_ADDRESS_CHECK|SSI_FLAG_COND_ERROR|ap_filepath_merge|ap_find_systemd_socket|
+    ap_get_pollfd_from_conn|ap_\w+_timingsafe|ap_proxy_(?:determine_address|fixup_uds_filename)|
+    ap_set_content_type_ex|ap_set_listentcpdeferaccept|ap_set_time_process_request|ap_stat_check|
+    ap_systemd_listen_fds|http2_get_pollfd_from_conn|proxy_address)\b|
+    ->(?:address|address_expiry|address_ttl|address_ttl_set|creds|fwd_pool|hostport|is_host_matchable|
+    uds_pool|unc_list|wait_io)\b""", re.X)
 
 LONGEST_FILE, LONGEST_PURE, LONGEST_FUNCTION, HEAD = 700, 400, 80, 15
 LENGTH_OK = "length"
@@ -116,6 +125,27 @@ def banned_calls(tree):
             if where(s):
                 for line, m in s.find(pattern):
                     yield s, line, f"{m.group(1)}() {why}"
+
+
+def guarded(s, name):
+    """Lines that the preprocessor lets through only where httpd has `name`."""
+    found, opened = set(), []
+    for n, line in enumerate(s.code_lines, 1):
+        word = re.match(r"\s*#\s*(if\w*|endif)\b", line)
+        if word and word.group(1) != "endif":
+            opened.append("AP_MODULE_MAGIC_AT_LEAST" in line or re.search(rf"\b{name}\b", line))
+        if any(opened):
+            found.add(n)
+        if word and word.group(1) == "endif" and opened:
+            opened.pop()
+    return found
+
+
+def later_names(tree):
+    for s in tree.c:
+        for line, m in s.find(LATER):
+            if line not in guarded(s, m.group(0).lstrip("->")):
+                yield s, line, f"{m.group(0)} came after httpd 2.4.57: needs #if AP_MODULE_MAGIC_AT_LEAST"
 
 
 def python_sleep(tree):
@@ -213,5 +243,5 @@ def machine_paths(tree):
             yield s, line, f"{m.group(0)}: a path of somebody's machine"
 
 
-CHECKS = [includes, banned_calls, python_sleep, unique_numbers, long_files, long_functions,
+CHECKS = [includes, banned_calls, later_names, python_sleep, unique_numbers, long_files, long_functions,
           licence_line, blanks, machine_paths]

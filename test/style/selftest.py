@@ -52,6 +52,17 @@ ROWS = [
     ("clock in a pure file", {CORE + "lbx_a.c": "long a = time(0);\n"}, "belong to the caller"),
     ("sleep in Python", {"test/scenario/test_a.py": "time." + "sleep(1)\n"}, "test_a.py:2: sleeps"),
 
+    ("a name of a later httpd", {CORE + "core_a.c": "int f(void)\n{\n    ap_stat_check(a);\n}\n"},
+     "core_a.c:4: ap_stat_check came after httpd 2.4.57"),
+    ("a field of a later httpd", {CORE + "core_a.c": "int a = w->s->is_host_matchable;\n"}, "came after"),
+    ("a later name where it is", {CORE + "core_a.c": "#if AP_MODULE_MAGIC_AT_LEAST(20120211, 141)\n"
+                                  "int a = ap_stat_check(b);\n#endif\nint c;\n"}, None),
+    ("a later name behind another #endif", {
+        CORE + "core_a.c": "#if AP_MODULE_MAGIC_AT_LEAST(20120211, 141)\nint b;\n#endif\n"
+                           "int a = ap_stat_check(b);\n"}, "core_a.c:5: ap_stat_check"),
+    ("a later name that is asked for", {CORE + "core_a.c": "#ifndef DOCTYPE_HTML_5\n"
+                                        '#define DOCTYPE_HTML_5 ""\n#endif\n'}, None),
+
     ("log number twice", {CORE + "core_a.c": "int a = LBXNO(0001);\n", STICKY + "sticky_a.c": "int b = LBXNO(0001);\n"},
      "log number 0001 is taken by mod_lbx_core/core_a.c:2"),
     ("two log numbers", {CORE + "core_a.c": "int a = LBXNO(0001) + LBXNO(0002);\n"}, None),
