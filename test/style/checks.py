@@ -43,7 +43,7 @@ LATER = re.compile(r"""\b(?:
     ap_get_pollfd_from_conn|ap_\w+_timingsafe|ap_proxy_(?:determine_address|fixup_uds_filename)|
     ap_set_content_type_ex|ap_set_listentcpdeferaccept|ap_set_time_process_request|ap_stat_check|
     ap_systemd_listen_fds|http2_get_pollfd_from_conn|proxy_address)\b|
-    ->(?:address|address_expiry|address_ttl|address_ttl_set|creds|fwd_pool|hostport|is_host_matchable|
+    ->(?:address_expiry|address_ttl|address_ttl_set|fwd_pool|hostport|is_host_matchable|
     uds_pool|unc_list|wait_io)\b""", re.X)
 
 LONGEST_FILE, LONGEST_PURE, LONGEST_FUNCTION, HEAD = 700, 400, 80, 15
