@@ -12,6 +12,8 @@ const COLUMNS = ['State', 'Member', 'Weight', 'Share', 'Req/s', 'Latency p95', '
 const CLASSES = ['c-state', 'c-name', 'c-num c-weight', 'c-num c-share', 'c-chart c-rate',
   'c-chart c-p95', 'c-num c-flight', 'c-num c-errors', 'c-actions'];
 
+const MANY = 20; // members of which a telephone shows the calm ones in short
+
 class BalancerCard {
   constructor(view, name) {
     this.view = view;
@@ -85,6 +87,7 @@ class BalancerCard {
       this.rows.get(name).details.remove();
       this.rows.delete(name);
     }
+    this.el.classList.toggle('many', shown > MANY);
     show(this.none, n > 0 && shown === 0);
   }
 }

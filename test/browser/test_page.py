@@ -261,6 +261,13 @@ def test_three_hundred_members(lab, browser, width):
     assert browser.run("document.querySelectorAll('.member').length") == 301
     looked(browser)
     browser.shot(f"many-{width}")
+    large = '.member[data-member="http://10.1.0.1:8080"]'
+    if width < 500:  # a calm member is two lines; all of it when it is opened
+        shown = f"getComputedStyle(document.querySelector('{large} .c-actions')).display"
+        assert browser.run(f"document.querySelector('{large}').offsetHeight") < 90
+        assert browser.run(shown) == "none"
+        browser.click(f"{large} .name")
+        assert browser.run(shown) != "none"
     browser.run("(() => { const f = document.querySelector('input[type=search]');"
                 "f.value = 'r29'; f.dispatchEvent(new Event('input')); })()")
     assert browser.run("[...document.querySelectorAll('.member')].filter(m => !m.hidden).length") == 11
