@@ -10,6 +10,7 @@
 
 #include <stdatomic.h>
 
+#include "lbx_attrs.h"
 #include "sticky_conf.h"
 
 /* In the space of a member's record.  Requests, by atomic addition. */
@@ -19,13 +20,14 @@ struct sticky_member_counts {
     _Atomic uint64_t created; /* clients that were told to come back to it */
 };
 
-/* In the space of a balancer's record.  Requests, by atomic addition. */
+/* In the space of a balancer's record.  Requests; counters by atomic addition. */
 struct sticky_set_counts {
-    _Atomic uint64_t fresh;   /* requests without a session */
-    _Atomic uint64_t unknown; /* ... with a route that no member has */
-    _Atomic uint64_t forged;  /* ... with a value that was not made here */
-    _Atomic uint64_t expired; /* ... with one that is too old */
-    _Atomic uint32_t said;    /* findings that were told: bit (1 << enum sticky_finding) */
+    _Atomic uint64_t fresh;          /* requests without a session */
+    _Atomic uint64_t unknown;        /* ... with a route that no member has */
+    _Atomic uint64_t forged;         /* ... with a value that was not made here */
+    _Atomic uint64_t expired;        /* ... with one that is too old */
+    _Atomic uint32_t said;           /* findings that were told: bit (1 << enum sticky_finding) */
+    struct lbx_attrs_slot app_attrs; /* of the application's cookie, as it was last set */
 };
 
 enum sticky_finding {

@@ -272,6 +272,7 @@ static void restore_values(request_rec *r, const struct lbx_hint_ask *ask, struc
 
             if (!q->app_value) {
                 q->app_value = apr_pstrmemdup(r->pool, cookie.value, len);
+                q->app_quoted = cookie.end > cookie.value + cookie.value_len;
             }
             memcpy(out, kept, (size_t)(upto - kept));
             out += upto - kept;

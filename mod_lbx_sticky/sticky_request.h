@@ -49,6 +49,7 @@ struct sticky_session {
     uint32_t known;        /* ... and the member's number that was remembered; 0: none */
     uint32_t known_at;     /* ... when that was written to a store, seconds */
     const char *app_value; /* STICKY_REWRITES: the application's value of this session */
+    int app_quoted;        /* ... and it is in quotes */
 };
 
 /* The session of <r>, or NULL. */

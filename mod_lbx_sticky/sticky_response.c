@@ -255,11 +255,8 @@ static void check_path(request_rec *r, const struct sticky_session *q,
                        const struct lbx_setcookie *c)
 {
     const char *path = text(r->pool, &c->path);
-    size_t len = strlen(path);
 
-    if (*path == '/'
-        && (strncmp(r->uri, path, len)
-            || (len && path[len - 1] != '/' && r->uri[len] && r->uri[len] != '/'))) {
+    if (*path == '/' && !lbx_attrs_covers(path, r->uri)) {
         sticky_notes_find(r, q->set->ref, q->set->balancer, STICKY_FOUND_PATH,
                           apr_psprintf(r->pool,
                                        "the cookie %s is set with Path=%s, so that it does "
@@ -406,14 +403,57 @@ static int rewrite_line(void *baton, const char *key, const char *value)
     return 1;
 }
 
+/* So that repin() knows.  What has no room is not kept. */
+static void keep_attributes(const request_rec *r, const struct sticky_session *q,
+                            const struct lbx_setcookie *c)
+{
+    struct sticky_set_counts *shared = sticky_notes_set(q->set->ref);
+    struct lbx_attrs a = {.flags = flags_of(c), .httponly = (uint8_t)c->httponly};
+    const char *path =
+        c->path.len && *c->path.at == '/' ? text(r->pool, &c->path) : default_path(r);
+    uint32_t ends = expiry(r, c), now = (uint32_t)apr_time_sec(r->request_time);
+
+    if (shared && strlen(path) <= LBX_ATTRS_PATH && c->domain.len <= LBX_ATTRS_DOMAIN) {
+        a.life = ends > now ? ends - now : 0;
+        apr_cpystrn(a.domain, text(r->pool, &c->domain), sizeof(a.domain));
+        apr_cpystrn(a.path, path, sizeof(a.path));
+        lbx_attrs_keep(&shared->app_attrs, &a);
+    }
+}
+
+/* Is it a value as applications set them?  It is the client's word, and goes into an
+ * answer. */
+static int presentable(const char *value)
+{
+    const char *c = value;
+
+    while (*c > ' ' && *c < 0x7f && !strchr("\",;\\<>", *c)) {
+        c++;
+    }
+    return c > value && !*c;
+}
+
 /* Another member has answered, and the application sees no reason to set its cookie
- * again.  Its attributes are not known here: the whole site, and as careful as can be. */
+ * again: as it did so the last time.  Where that is not known, or was for another URL:
+ * for the whole site, and as careful as can be. */
 static void repin(request_rec *r, const struct sticky_session *q, const char *route)
 {
+    struct sticky_set_counts *shared = sticky_notes_set(q->set->ref);
     struct lbx_token t = {.flags = is_https(r) ? LBX_TOKEN_SECURE : 0};
+    const char *quote = q->app_quoted ? "\"" : "";
+    struct lbx_attrs a = {.httponly = 1};
 
-    add_cookie(r, apr_psprintf(r->pool, "%s=%s%c%s%s", q->app, q->app_value, q->separator, route,
-                               attributes(r, &t, q->app, 1)));
+    if (shared && lbx_attrs_recall(&shared->app_attrs, &a) && lbx_attrs_covers(a.path, r->uri)) {
+        t.flags = a.flags;
+        t.expires = a.life ? (uint32_t)apr_time_sec(r->request_time) + a.life : 0;
+        apr_cpystrn(t.domain, a.domain, sizeof(t.domain));
+        apr_cpystrn(t.path, a.path, sizeof(t.path));
+    } else {
+        a.httponly = 1;
+    }
+    add_cookie(r, apr_pstrcat(r->pool, q->app, "=", quote, q->app_value,
+                              apr_psprintf(r->pool, "%c", q->separator), route, quote,
+                              attributes(r, &t, q->app, a.httponly), NULL));
     not_for_caches(r);
 }
 
@@ -425,9 +465,11 @@ static void rewrite(request_rec *r, const struct sticky_session *q, const struct
 
     find(r, q->app, &f);
     if (f.set.name.at) {
+        keep_attributes(r, q, &f.set);
         each_line(&w, r->headers_out, rewrite_line);
         each_line(&w, r->err_headers_out, rewrite_line);
-    } else if (!f.gone.name.at && q->app_value && q->member != d->index) {
+    } else if (!f.gone.name.at && q->app_value && q->member != d->index
+               && presentable(q->app_value)) {
         repin(r, q, w.route);
     }
 }

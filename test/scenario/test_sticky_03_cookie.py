@@ -8,7 +8,7 @@ What it is not: that users stay (test_sticky_01_modes.py).
 import pytest
 
 from core_help import balancer_conf, members
-from sticky_help import SUITE, attributes, set_cookies, sticky, users, where
+from sticky_help import DOWN, SUITE, attributes, set_cookies, sticky, users, where
 
 
 def inserted(lab, options="", n=2, params="", **more):
@@ -138,3 +138,69 @@ def test_with_routes_of_their_own(lab):
     assert by_name[answer.backend].stats()["last_headers"]["cookie"] == 'S="a.b"'
     gone = client.get("/?setcookie=S=x%3B%20Path=/%3B%20Max-Age=0").headers["Set-Cookie"]
     assert gone.startswith("S=x;"), "taken back as it is"
+
+
+def rewriting(lab, cookie, **options):
+    backends = members(lab, 2)
+    for backend in backends:
+        backend.behave("/", "answer", session=cookie)
+    conf = balancer_conf(backends, "stickysession=S", "retry=0").replace(
+        "</Proxy>", "    LBXStickyRewrite On\n</Proxy>")
+    web = lab.httpd(conf, suite=SUITE, **options)
+    web.expect_log(DOWN)
+    return web, backends
+
+
+def begun(lab, web, path="/"):
+    """A client of the first member."""
+    clients = [lab.client(web) for _ in range(2)]
+    client, = (c for c in clients if c.get(path).backend == "b1")
+    return client
+
+
+@pytest.mark.parametrize("line, want", [
+    ("Path=/app; Max-Age=3600; SameSite=Lax", {"path": "/app", "max-age": "3600",
+                                               "samesite": "Lax"}),
+    ("Path=/app/; Domain=example.com; Secure; HttpOnly; SameSite=None; Partitioned",
+     {"path": "/app/", "domain": "example.com", "secure": "", "httponly": "", "samesite": "None",
+      "partitioned": ""}),
+])
+def test_a_moved_session_s_cookie_is_set_as_the_application_does(lab, line, want):
+    """Else the client would have two of them, and send the old one first."""
+    web, backends = rewriting(lab, f"S={{seq}}; {line}", children=2)
+    client = begun(lab, web, "/app/x")
+    backends[0].refuse()
+    assert attributes(set_cookies(client.get("/app/x"))["S"]) == want
+    backends[0].accept_again()
+    assert where(client, 4, "/app/x") == {"b2"}, "it stays"
+    assert not set_cookies(client.get("/app/x")), "and is told once"
+
+
+def test_attributes_that_are_not_for_this_url_are_not_taken(lab):
+    """Two applications behind one balancer."""
+    web, backends = rewriting(lab, "S={seq}; Path=/")
+    for backend in backends:
+        backend.behave("/b", "answer", headers={"Set-Cookie": "S=other; Path=/b; SameSite=Lax"})
+    client = begun(lab, web, "/a")
+    web.get("/b")
+    backends[0].refuse()
+    assert attributes(set_cookies(client.get("/a"))["S"]) == {"path": "/", "httponly": ""}
+    assert where(client, 2, "/a") == {"b2"}
+
+
+def test_only_what_a_member_may_have_set_is_set_again(lab):
+    """The value is the client's word: it comes back as it was, or not at all."""
+    web, backends = rewriting(lab, "S={seq}; Path=/")
+    route = begun(lab, web).jar.get("S").rpartition(".")[2]
+    backends[0].refuse()
+
+    def again(value):
+        answer = web.get("/", headers={"Cookie": f"S={value}"})
+        assert answer.backend == "b2"
+        return set_cookies(answer).get("S", "").partition(";")[0].rpartition(".")[0]
+
+    for value in ('1"2', "1<2", "1 2", "1\\2", "1\xe92", "<script>", ""):
+        assert again(f"{value}.{route}") == "", value
+    assert again(f"1!2.{route}") == "1!2"
+    assert again(f'"1!2.{route}"') == '"1!2', "quoted as before"
+    assert backends[1].stats()["last_headers"]["cookie"] == 'S="1!2"'

@@ -47,6 +47,7 @@ TCase *case_state(void);
 TCase *case_token(void);
 TCase *case_setcookie(void);
 TCase *case_learn(void);
+TCase *case_attrs(void);
 TCase *case_form(void);
 TCase *case_markup(void);
 TCase *case_legacy(void);

@@ -58,6 +58,7 @@ static const struct {
     {"sticky", "token", case_token},
     {"sticky", "setcookie", case_setcookie},
     {"sticky", "learn", case_learn},
+    {"sticky", "attrs", case_attrs},
     {"hcheck", "hc_fsm", case_hc_fsm},
     {"hcheck", "hc_sched", case_hc_sched},
     {"hcheck", "hc_spec", case_hc_spec},
