@@ -481,7 +481,13 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct co
     rc = proxy_run_scheme_handler(r, m->transport, conf, url, proxyname, proxyport);
     current = outer;
 
-    a->facts.rc = rc == DONE || rc == DECLINED ? 0 : rc;
+    if (rc == DECLINED) {
+        rc = HTTP_SERVICE_UNAVAILABLE;
+        a->facts.connect_failed = 1;
+        apr_snprintf(a->cause, sizeof(a->cause), "no module is loaded that speaks %s",
+                     m->transport->s->scheme);
+    }
+    a->facts.rc = rc == DONE ? 0 : rc;
     a->facts.timed_out |= had_timeout(r, &a->facts);
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {

@@ -15,6 +15,7 @@
 #include "core_env.h"
 #include "core_events.h"
 #include "core_queue.h"
+#include "core_remote.h"
 #include "core_response.h"
 #include "core_roster.h"
 #include "core_seam.h"
@@ -420,10 +421,11 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
     }
 }
 
-/* One attempt at the present member, by whichever module speaks its scheme. */
-static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *conf, char *url,
-                   const char *proxyname, apr_port_t proxyport)
+/* One attempt at the present member, by whichever module speaks its scheme, through its
+ * own proxy if it has one. */
+static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *conf, char *url)
 {
+    struct core_remote way;
     int rc;
 
     req->ask.attempts++;
@@ -431,7 +433,8 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
     req->has_next = 0;
     req->verdict = LBX_NO_NEED;
     req->inside = 1;
-    rc = core_attempt_req_run(&req->attempt, r, req->choice.m, conf, url, proxyname, proxyport,
+    core_remote_req_way(r, conf, url, &way);
+    rc = core_attempt_req_run(&req->attempt, r, req->choice.m, conf, url, way.name, way.port,
                               req->ask.set->rules->retry.try_us, !idempotent(r));
     req->inside = 0;
     return rc;
@@ -490,21 +493,22 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
     enum lbx_outcome outcome;
     int rc, again;
 
-    if (!req || req->inside || !req->choice.m || worker != req->choice.m->transport) {
+    (void)proxyname;
+    (void)proxyport; /* of the first member: see core_remote.h */
+    if (!req || req->inside || !req->choice.m) {
         return DECLINED;
     }
-    if (!req->chosen) {
-        /* a ProxyRemote failed, and mod_proxy turns to the member directly */
-        if (!core_choose_req_again(&req->choice)) {
-            return HTTP_SERVICE_UNAVAILABLE;
-        }
-        req->chosen = 1;
+    if (req->over) {
+        return req->over; /* mod_proxy tries other ways to the first member */
+    }
+    if (worker != req->choice.m->transport) {
+        return DECLINED;
     }
     core_attempt_req_save(r, &req->saved);
     do {
         struct lbx_report report;
 
-        rc = attempt(r, req, conf, url, proxyname, proxyport);
+        rc = attempt(r, req, conf, url);
         outcome = outcome_of(r, req, rc);
         core_request_req_member_done(req);
         judge(r, req, outcome, &report);
@@ -519,7 +523,9 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
         }
     } while (again);
     core_env_req_result(r, req);
-    return final_word(req, rc);
+    rc = final_word(req, rc);
+    req->over = rc == HTTP_BAD_GATEWAY ? rc : 0;
+    return rc;
 }
 
 /* ------------------------------------------------------------------ */

@@ -34,6 +34,7 @@ struct core_request {
     int retrying;                 /* counted as a repetition */
     int told;                     /* the environment says how it fared */
     int inside;                   /* the real scheme handler runs: ours steps aside */
+    int over;                     /* the last word, when mod_proxy may ask for another; or 0 */
     int status;                   /* of the answer to the present attempt */
     unsigned stale_tries;         /* attempts that a stale connection ended */
     unsigned repeats;             /* attempts at a member where the request had been */

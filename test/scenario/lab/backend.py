@@ -102,8 +102,8 @@ class Backend:
         Kinds and options: see behaviours.OPTIONS and the README.  times=N: only the next N
         requests; p=0.1, seed=7: only some of them; at="head": do not wait for the body.
         """
-        if not path.startswith(("/", "*")):
-            raise ValueError(f"a path starts with '/' or is '*', but this one is {path!r}")
+        if not path.startswith(("/", "*", "http")):
+            raise ValueError(f"a path starts with '/', '*' or 'http', but this one is {path!r}")
         limits = {name: options.pop(name) for name in ("keepalive_requests", "idle_timeout_ms")
                   if name in options}
         if limits:
