@@ -211,6 +211,7 @@ stress: $(STRESS_C:test/unit/%.c=build/test/plain/bin/%)
 bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules labmod
 	@for b in $(filter build/test/fast/bin/bench_%,$^) $(wildcard test/bench/run.sh); do echo "== $$b" && $$b || exit 1; done
 	@$(if $(wildcard test/bench/run.py),$(PYTHON) test/bench/run.py)
+	@echo '== requests of a session' && $(PYTHON) test/bench/sticky.py
 	@echo '== the manager with 1,000 members' && $(PYTHON) test/bench/manager.py
 
 # ---- long runs -------------------------------------------------------------------------

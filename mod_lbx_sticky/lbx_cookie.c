@@ -64,6 +64,25 @@ static const char *closing_quote(const char *open, const char *end)
     return next == end || is_delimiter(*next) ? quote : NULL;
 }
 
+/* The next delimiter, or the end.  Values are long, and memchr() is fast; piece by piece,
+ * so that a header full of commas is not read to its end for each of them. */
+static const char *behind(const char *at, const char *end)
+{
+    enum { PIECE = 64 };
+
+    while (at < end) {
+        size_t n = end - at < PIECE ? (size_t)(end - at) : PIECE;
+        const char *stop = memchr(at, ';', n);
+        const char *comma = memchr(at, ',', stop ? (size_t)(stop - at) : n);
+
+        if (stop || comma) {
+            return comma ? comma : stop;
+        }
+        at += n;
+    }
+    return end;
+}
+
 /* The value at c->at; leaves the cursor behind it. */
 static void read_value(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
 {
@@ -77,10 +96,7 @@ static void read_value(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
         c->at = skip_blanks(quote + 1, c->end);
         return;
     }
-    c->at = value;
-    while (c->at < c->end && !is_delimiter(*c->at)) {
-        c->at++;
-    }
+    c->at = behind(value, c->end);
     cookie->value = value;
     cookie->value_len = trimmed(value, c->at);
     cookie->end = value + cookie->value_len;
@@ -88,22 +104,24 @@ static void read_value(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
 
 int lbx_cookie_next(struct lbx_cookie_cursor *c, struct lbx_cookie *cookie)
 {
-    while (c->at < c->end) {
-        const char *name;
+    const char *end = c->end;
 
-        if (is_delimiter(*c->at) || is_blank(*c->at)) {
+    while (c->at < end) {
+        const char *at = c->at, *name = at;
+
+        if (is_delimiter(*at) || is_blank(*at)) {
             c->at++;
             continue;
         }
-        name = c->at;
-        while (c->at < c->end && *c->at != '=' && !is_delimiter(*c->at)) {
-            c->at++;
+        while (at < end && *at != '=' && !is_delimiter(*at)) {
+            at++;
         }
-        if (c->at == c->end || *c->at != '=') {
+        c->at = at;
+        if (at == end || *at != '=') {
             continue;
         }
         cookie->name = name;
-        cookie->name_len = trimmed(name, c->at);
+        cookie->name_len = trimmed(name, at);
         c->at++;
         read_value(c, cookie);
         if (cookie->name_len) {

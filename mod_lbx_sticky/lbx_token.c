@@ -30,19 +30,25 @@ static char *encode(char *to, const uint8_t *from, size_t len)
     return to;
 }
 
-/* The value of a digit, or -1. */
-static int value_of(char ch)
+/* The value of a digit, or NONE. */
+enum { NONE = 64 };
+
+/* clang-format off */
+static const uint8_t values[128] = {
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64,
+    64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 62, 64, 64,
+    52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 64, 64, 64, 64, 64, 64,
+    64,  0,  1,  2,  3,  4,  5,  6,  7,  8,  9, 10, 11, 12, 13, 14,
+    15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 64, 64, 64, 64, 63,
+    64, 26, 27, 28, 29, 30, 31, 32, 33, 34, 35, 36, 37, 38, 39, 40,
+    41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 64, 64, 64, 64, 64,
+};
+/* clang-format on */
+
+static unsigned value_of(char ch)
 {
-    if (ch >= 'A' && ch <= 'Z') {
-        return ch - 'A';
-    }
-    if (ch >= 'a' && ch <= 'z') {
-        return ch - 'a' + 26;
-    }
-    if (ch >= '0' && ch <= '9') {
-        return ch - '0' + 52;
-    }
-    return ch == '-' ? 62 : ch == '_' ? 63 : -1;
+    return (unsigned char)ch < sizeof(values) ? values[(unsigned char)ch] : NONE;
 }
 
 /* Returns the bytes written, or 0: there is something that is no digit, or bits are
@@ -56,12 +62,12 @@ static size_t decode(uint8_t *to, const char *from, size_t len)
         return 0;
     }
     for (size_t i = 0; i < len; i++) {
-        int v = value_of(from[i]);
+        unsigned v = value_of(from[i]);
 
-        if (v < 0) {
+        if (v == NONE) {
             return 0;
         }
-        bits = bits << 6 | (uint32_t)v;
+        bits = bits << 6 | v;
         if (i % 4 && n < LBX_TOKEN_RAW_MAX) {
             to[n++] = (uint8_t)(bits >> (6 - 2 * (i % 4)));
         }

@@ -119,9 +119,11 @@ static int find_route(request_rec *r, const struct lbx_hint_ask *ask, struct sti
 
 uint64_t sticky_req_context(const struct sticky_session *q)
 {
-    char text[LBX_BALANCER_MAX + LBX_STICKY_MAX + 16];
+    char text[LBX_BALANCER_MAX + LBX_STICKY_MAX + 16], *at = text;
 
-    apr_snprintf(text, sizeof(text), "%s %s", q->set->balancer, q->own);
+    at = apr_cpystrn(at, q->set->balancer, sizeof(text) - 2);
+    *at++ = ' ';
+    apr_cpystrn(at, q->own, sizeof(text) - (apr_size_t)(at - text));
     return sticky_key_public(text);
 }
 

@@ -2,9 +2,10 @@
 /*
  * The member behind the httpd that is measured: gives every request head on
  * 127.0.0.1 (all addresses: "any") the same small answer, in one write, on connections kept for ever.
- * It costs next to nothing, so that its own noise is none of the figures.
+ * It costs next to nothing, so that its own noise is none of the figures.  With /login near
+ * its beginning a request opens a session: the cookie S.
  *
- * Not a web server: it reads no method and no path, and takes no body.
+ * Not a web server: it reads no method, else no path, and takes no body.
  *
  * Prints its port; ends by a signal.
  */
@@ -21,7 +22,9 @@
 enum { EVENTS = 128, FDS = 65536, HEAD_END = 4 };
 
 #define BODY   "It is always the same sixty-four bytes: a page that costs little"
-#define ANSWER "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64\r\n\r\n" BODY
+#define HEAD   "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 64\r\n"
+#define ANSWER HEAD "\r\n" BODY
+#define LOGIN  HEAD "Set-Cookie: S=1F2E3D4C5B6A79881F2E3D4C5B6A7988; Path=/\r\n\r\n" BODY
 
 _Static_assert(sizeof(BODY) == 65, "Content-Length");
 
@@ -56,13 +59,17 @@ static void serve(int fd)
 {
     char buf[16384];
     ssize_t len = read(fd, buf, sizeof(buf));
+    int opens;
 
     if (len <= 0) {
         close(fd);
         return;
     }
+    opens = memmem(buf, (size_t)(len < 64 ? len : 64), "/login", 6) != NULL;
     for (unsigned n = heads_in(buf, len, &seen[fd]); n; n--) {
-        if (write(fd, ANSWER, sizeof(ANSWER) - 1) != (ssize_t)sizeof(ANSWER) - 1) {
+        const char *answer = opens ? LOGIN : ANSWER;
+
+        if (write(fd, answer, strlen(answer)) != (ssize_t)strlen(answer)) {
             close(fd); /* a client that does not read */
             return;
         }

@@ -20,6 +20,7 @@ import statistics
 import subprocess
 import sys
 import time
+from typing import Sequence
 
 import rig
 
@@ -27,23 +28,25 @@ MEMBERS = 3
 PLAIN = "S=1F2E3D4C5B6A79881F2E3D4C5B6A7988"
 
 # mode: parameter, directives, parameters of each member, the Cookie header of a session; None:
-# what the balancer itself sets in its first answer
+# what the answer to /login sets
 MODES: dict[str, tuple[str, str, str, str | None]] = {
     "route": ("stickysession=S", "LBXStickyAuto Off", "route=r{i}", PLAIN + ".r2"),
     "rewritten": ("stickysession=S", "LBXStickyRewrite On", "route=r{i}", PLAIN + ".r2"),
     "inserted": ("", "LBXStickyCookie LB", "", None),
     "dated": ("", "LBXStickyCookie LB maxidle=1h maxlife=8h", "", None),
     "plain": ("", "LBXStickyCookie LB plain", "", None),
+    "companion": ("stickysession=S", "", "", None),
+    "learned": ("", "LBXStickyLearn cookie:S", "", None),
 }
 
 
 class Web(rig.Web):
     """An httpd of the suite with core and sticky, in one mode; "": not sticky."""
 
-    def __init__(self, the_rig: rig.Rig, mode: str) -> None:
+    def __init__(self, the_rig: rig.Rig, mode: str, tool: Sequence[str] = ()) -> None:
         self.mode = mode
         self.cookie = ""
-        super().__init__(the_rig, "suite", MEMBERS, "byrequests")
+        super().__init__(the_rig, "suite", MEMBERS, "byrequests", tool)
 
     def _conf(self, members: int, method: str) -> str:
         params, directives, per_member, _ = MODES.get(self.mode, ("", "", "", None))
@@ -56,16 +59,16 @@ class Web(rig.Web):
         return text.replace("</Proxy>", f"{params and 'ProxySet ' + params}\n{directives}\n</Proxy>")
 
     def first_cookie(self) -> str:
-        """Of the balancer's own, if it sets one."""
+        """Of a session that has just begun: the application's, and the balancer's own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         with contextlib.closing(connection):
-            connection.request("GET", "/page")
+            connection.request("GET", "/login")
             answer = connection.getresponse()
             answer.read()
-            found = answer.getheader("Set-Cookie")
+            found = answer.headers.get_all("Set-Cookie")
         if not found:
             raise rig.Problem(f"mode {self.mode}: no cookie was set")
-        return found.split(";")[0]
+        return "; ".join(line.split(";")[0] for line in found)
 
     def measure(self, seconds: float) -> rig.Sample:
         before, start = self.cpu(), time.monotonic()
