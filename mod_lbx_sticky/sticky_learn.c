@@ -412,6 +412,7 @@ struct answer {
     request_rec *r;
     const struct sticky_session *q;
     uint64_t begun;
+    int ended;
 };
 
 static int look(void *baton, const char *key, const char *value)
@@ -428,9 +429,21 @@ static int look(void *baton, const char *key, const char *value)
         } else if (a->q->session) {
             forget(a->r, a->q->set, a->q->session);
             a->begun = 0;
+            a->ended = 1;
         }
     }
     return 1;
+}
+
+static void learn(request_rec *r, const struct sticky_session *q, const struct lbx_decision *d,
+                  uint64_t session, uint32_t member)
+{
+    struct sticky_member_counts *counts = sticky_notes_member(d->member);
+
+    remember(r, q->set, session, member);
+    if (counts) {
+        sticky_count(&counts->created);
+    }
 }
 
 void sticky_learn_req_answer(request_rec *r, struct sticky_session *q, const struct lbx_decision *d)
@@ -439,14 +452,8 @@ void sticky_learn_req_answer(request_rec *r, struct sticky_session *q, const str
     uint32_t member = number_of(sticky_members_public(d->route, d->name));
     int chosen_by_client = l->source == STICKY_FROM_PATH || l->source == STICKY_FROM_EXPR;
     struct answer a = {.r = r, .q = q};
-    struct sticky_member_counts *counts = sticky_notes_member(d->member);
     const char *header;
 
-    /* what no member has set is learned only where no member can set it: a stranger's
-     * made-up ids are not to throw out sessions */
-    if (q->known != member && (q->known || chosen_by_client)) {
-        a.begun = q->session;
-    }
     if (l->source == STICKY_FROM_COOKIE) {
         apr_table_do(look, &a, r->headers_out, "Set-Cookie", NULL);
         apr_table_do(look, &a, r->err_headers_out, "Set-Cookie", NULL);
@@ -454,12 +461,15 @@ void sticky_learn_req_answer(request_rec *r, struct sticky_session *q, const str
                && (header = apr_table_get(r->headers_out, l->name))) {
         a.begun = hash_of(q->set, header, strlen(header));
     }
+    /* What no member has set is learned only where no member can set it: a stranger's
+     * made-up ids are not to throw out sessions.  One that moved is remembered beside a
+     * new one, too: its client may have sent several requests. */
+    if (q->session && !a.ended && q->known != member && (q->known || chosen_by_client)) {
+        learn(r, q, d, q->session, member);
+    }
     if (a.begun) {
-        remember(r, q->set, a.begun, member);
-        if (counts) {
-            sticky_count(&counts->created);
-        }
-    } else if (q->session && l->store
+        learn(r, q, d, a.begun, member);
+    } else if (q->session && q->known == member && l->store
                && apr_time_sec(r->request_time) > q->known_at + l->idle / 8) {
         remember(r, q->set, q->session, member); /* its time begins anew */
     }

@@ -30,7 +30,7 @@ def test_users_stay(lab, mode):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_a_dead_members_users_move_once(lab, mode):
-    web, backends = sticky(lab, mode)
+    web, backends = sticky(lab, mode, per_member="retry=0")
     web.expect_log(DOWN)
     at = users(lab, web, 9)
     assert sorted(collections.Counter(at.values()).values()) == [3, 3, 3], "new ones even out"
@@ -47,6 +47,7 @@ def test_a_dead_members_users_move_once(lab, mode):
     backends[0].accept_again()
     for client, home in at.items():
         assert where(client, 2) == {home}, "and stays there"
+    assert "b1" in who(web, 9), "though it is back"
 
 
 def test_the_guides_configuration(lab):
@@ -64,12 +65,15 @@ def test_the_guides_configuration(lab):
 
 @pytest.mark.parametrize("mode", MODES)
 def test_nofailover_refuses_the_dead_members_users_only(lab, mode):
-    web, backends = sticky(lab, mode, n=2, params="nofailover=On")
+    web, backends = sticky(lab, mode, n=2, params="nofailover=On", per_member="retry=0")
     web.expect_log(f"{DOWN}|LBX0160")
     at = users(lab, web, 4)
     backends[0].refuse()
     for client, home in at.items():
         assert client.get("/").status == (503 if home == "b1" else 200)
+    backends[0].accept_again()
+    for client, home in at.items():
+        assert where(client) == {home}, "still its own"
 
 
 @pytest.mark.parametrize("mode", [m for m in MODES if m not in ("route", "learned")])

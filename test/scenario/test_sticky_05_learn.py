@@ -103,8 +103,10 @@ def test_a_bad_value_is_refused(lab, args, allowed):
     assert code != 0 and "LBXStickyLearn" in said and allowed in said
 
 
-def test_made_up_ids_are_not_learned(lab):
-    web, _ = learning(lab, "cookie:S sessions=64")
+@pytest.mark.parametrize("where_to", ["sessions=64", "store=shmcb"])
+def test_made_up_ids_are_not_learned(lab, where_to):
+    web, _ = learning(lab, f"cookie:S {where_to}", modules=["socache_shmcb"])
+    web.expect_log("LBX0319")
     web.get("/?setcookie=S=honest%3B%20Path=/")
     client = lab.client(web)
     for i in range(300):

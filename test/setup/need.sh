@@ -42,6 +42,8 @@ peer   phpfpm              php-fpm              php-fpm            php8-fpm     
 peer   python:ansible_collections ansible   ansible            ansible                 ansible
 peer   python:bs4          python3-bs4          python3-beautifulsoup4 python3-beautifulsoup4 py3-beautifulsoup4
 peer   cmd:promtool        prometheus           -                  -                       prometheus
+peer   cmd:redis-server    redis-server         redis                redis                   redis
+peer   cmd:memcached       memcached            memcached            memcached               memcached
 peer   cmd:jq              jq                   jq                 jq                      jq
 deb    cmd:dpkg-buildpackage dpkg-dev           -                  -                       -
 deb    cmd:dh              debhelper            -                  -                       -
