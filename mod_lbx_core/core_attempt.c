@@ -170,6 +170,32 @@ static void take_line(struct core_attempt *a, const apr_bucket_brigade *bb, apr_
     }
 }
 
+/* LBXTryTimeout for transports of which less is known than of mod_proxy_http, until the
+ * beginning of an answer has been passed on.  Theirs wait in steps of their own (HTTP/2):
+ * that the time is over is an error of the connection to them. */
+static apr_status_t read_in_time(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                 apr_read_type_e block, apr_off_t readbytes, struct core_attempt *a)
+{
+    apr_time_t deadline = a->started + (apr_time_t)a->try_us;
+    apr_interval_time_t left = deadline - apr_time_now(), usual = -1;
+    apr_socket_t *sock = ap_get_conn_socket(f->c);
+    apr_status_t rv = APR_TIMEUP;
+
+    if (left > 0) {
+        apr_socket_timeout_get(sock, &usual);
+        if (usual < 0 || left < usual) {
+            apr_socket_timeout_set(sock, left > 1000 ? left : 1000);
+        }
+        rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
+        apr_socket_timeout_set(sock, usual);
+    }
+    if (rv != APR_SUCCESS && !a->head && apr_time_now() >= deadline) {
+        a->facts.timed_out = 1;
+        return APR_ECONNABORTED;
+    }
+    return rv;
+}
+
 /* On each connection to a member as long as it lives: to come and go with each
  * request would cost more than to stand by. */
 static apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
@@ -180,6 +206,9 @@ static apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mo
 
     if (a && a->proof && !a->facts.sent && mode == AP_MODE_SPECULATIVE) {
         weigh(a, f->c);
+    }
+    if (a && a->try_us && !a->facts.speaks_http && !a->head) {
+        return read_in_time(f, bb, mode, block, readbytes, a);
     }
     rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
     if (a && a->facts.sent && mode == AP_MODE_GETLINE) {

@@ -14,6 +14,7 @@ import threading
 import pytest
 
 from core_help import balancer_conf, balancer_state
+from hcheck_help import Listener
 from lab import eventually
 
 NOISE = ("LBX0182|LBX0162|AH00957|AH01114|AH00898|AH01102|AH00896|AH01079|AH00992|AH00893|AH10101"
@@ -86,6 +87,9 @@ ANSWERS = {
 }
 
 
+SPOKEN_BY = {"h2c": "http2"}
+
+
 @pytest.fixture(name="member")
 def make_member(lab):
     made = []
@@ -153,18 +157,38 @@ def test_h2c_refused_by_all(lab, member):
     assert tried(web) == [(str(one.port), "connect-failure"), (str(two.port), "connect-failure")]
 
 
-def test_h2c_refused(lab, member):
+def of_inner_httpd(lab, two):
     """The good member is another httpd with mod_http2."""
     inner = lab.httpd("Protocols h2c http/1.1\n", modules=("http2",), suite=())
     (inner.dir / "htdocs" / "x").write_text("good\n")
     inner.expect_log("AH10034|AH00094")
-    two = member("h2c")
     two.port, two.url = inner.port, f"h2c://127.0.0.1:{inner.port}"
-    one = member("h2c")
+    return two
+
+
+def test_h2c_refused(lab, member):
+    one, two = member("h2c"), of_inner_httpd(lab, member("h2c"))
     web = first_and_second(lab, one, two, ("proxy_http2",))
     answer = web.get("/x")
     assert answer.status == 200 and answer.text == "good\n", answer
     assert tried(web) == [(str(one.port), "connect-failure"), (str(two.port), "200")]
+
+
+@pytest.mark.parametrize("scheme", ["uwsgi", "h2c"])
+def test_try_timeout_of_a_member_that_hangs(lab, member, scheme):
+    two = member(scheme, ANSWERS["uwsgi"]() if scheme == "uwsgi" else None)
+    if scheme == "h2c":
+        of_inner_httpd(lab, two)
+    with Listener(lab, lambda conn: conn.recv(65536) and conn.recv(65536) and conn.recv(1),
+                  scheme) as one:
+        web = first_and_second(lab, one, two, (f"proxy_{SPOKEN_BY.get(scheme, scheme)}",),
+                               "LBXTryTimeout balancer://mycluster 400ms\n")
+        web.expect_log("proxy_http2|AH10|AH03|AH05|timeout|abort")
+        for _ in range(2):
+            answer = web.get("/x")
+            assert answer.status == 200 and answer.text == "good\n", answer
+            assert 0.35 < answer.elapsed < 5, answer
+            assert tried(web) == [(str(one.port), "timeout"), (str(two.port), "200")]
 
 
 # -- https
@@ -257,6 +281,37 @@ def test_an_upgrade_with_the_first_member_refusing(lab, scheme):
     assert tried(web)[0] == (str(one.port), "connect-failure") and len(tried(web)) == 2
     eventually(lambda: not any(m["in_flight"] for m in balancer_state(web)["members"]),
                what="nothing is in flight")
+
+
+@pytest.mark.parametrize("scheme, fault, outcome", [("ws", "close", "reset"),
+                                                    ("ws", "half_head", "reset"),
+                                                    ("ws", "hang", "timeout"),
+                                                    ("http", "close", "reset")])
+def test_an_upgrade_that_the_first_member_leaves_unanswered(lab, scheme, fault, outcome):
+    one, two = lab.backend("b1"), lab.backend("b2")
+    one.behave("/", fault)
+    two.behave("/", "upgrade")
+    for b in (one, two):
+        b.url = b.url.replace("http:", scheme + ":")
+    params = "upgrade=websocket" if scheme == "http" else ""
+    web = lab.httpd(LOG + "LBXTryTimeout balancer://mycluster 300ms\n"
+                    + balancer_conf([one, two], "", [params, f"lbset=1 {params}"]), children=1,
+                    modules=("proxy_wstunnel",))
+    web.expect_log(NOISE + "|AH10212|AH10404|AH01106|timeout")
+    client = lab.client(web)
+    client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+                b"Upgrade: websocket\r\n\r\n")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = client.recv(1)
+        assert more, head
+        head += more
+    assert head.startswith(b"HTTP/1.1 101 ") and b"X-Backend: b2\r\n" in head, head
+    client.send(b"hello")
+    assert client.recv(5) == b"hello"
+    client.close()
+    assert tried(web)[0] == (str(one.port), outcome) and len(tried(web)) == 2
+    assert one.requests == two.requests == 1
 
 
 def test_a_unix_socket_that_refuses(lab):
