@@ -216,6 +216,51 @@ static int is_time(const char *value)
     return ap_timeout_parameter_parse(value, &t, "s") == APR_SUCCESS && t >= 0;
 }
 
+/* Texts that mod_proxy refuses without saying which, or cuts. */
+static const struct length {
+    const char *key;
+    int balancer;
+    size_t most;
+    const char *allowed;
+} lengths[] = {
+    {"route", 0, LBX_STICKY_MAX - 1, "up to 63 characters"},
+    {"redirect", 0, LBX_STICKY_MAX - 1, "up to 63 characters"},
+    {"upgrade", 0, PROXY_WORKER_MAX_SCHEME_SIZE - 1, "up to 15 characters"},
+    {"stickysession", 1, LBX_STICKY_MAX - 1, "up to 63 characters"},
+    {"nonce", 1, APR_UUID_FORMATTED_LENGTH, "None, or up to 36 characters"},
+};
+
+LBX_STATIC(LBX_STICKY_MAX == 64 && PROXY_WORKER_MAX_ROUTE_SIZE == 64, "the texts name it");
+LBX_STATIC(PROXY_WORKER_MAX_SCHEME_SIZE == 16 && APR_UUID_FORMATTED_LENGTH == 36,
+           "the texts name it");
+
+static const char *wanted_length(const char *key, const char *value, int balancer)
+{
+    for (unsigned i = 0; i < sizeof(lengths) / sizeof(lengths[0]); i++) {
+        const struct length *l = &lengths[i];
+
+        if (l->balancer == balancer && !ap_cstr_casecmp(l->key, key) && strlen(value) > l->most) {
+            return l->allowed;
+        }
+    }
+    return NULL;
+}
+
+/* "503", "500,503" */
+static int are_statuses(const char *value)
+{
+    do {
+        char *end;
+        apr_int64_t n = apr_isdigit(*value) ? apr_strtoi64(value, &end, 10) : 0;
+
+        if (n < 100 || n > 599 || !strchr(", ", *end)) {
+            return 0;
+        }
+        value = end + strspn(end, ", ");
+    } while (*value);
+    return 1;
+}
+
 /* NULL, or what the value must be. */
 static const char *wanted_word(const char *key, const char *value, int balancer)
 {
@@ -226,8 +271,17 @@ static const char *wanted_word(const char *key, const char *value, int balancer)
             return is_choice(c, value) ? NULL : c->allowed;
         }
     }
+    if (wanted_length(key, value, balancer)) {
+        return wanted_length(key, value, balancer);
+    }
+    if (balancer && !ap_cstr_casecmp(key, "stickysessionsep")) {
+        return strlen(value) == 1 || !ap_cstr_casecmp(value, "off") ? NULL
+                                                                    : "one character, or Off";
+    }
     if (balancer) {
-        return NULL;
+        return !ap_cstr_casecmp(key, "failonstatus") && !are_statuses(value)
+                   ? "statuses from 100 to 599 with commas between them"
+                   : NULL;
     }
     if (!ap_cstr_casecmp(key, "status") && !is_status(value)) {
         return "letters with + or - before them: D, S, N, I, H, R, C";
@@ -244,14 +298,46 @@ static const char *wanted_word(const char *key, const char *value, int balancer)
     return NULL;
 }
 
-/* stickysession= is cut by mod_proxy without a word; an unknown lbmethod is
- * refused without its name. */
+/* What a balancer of mod_proxy has up to KNOWN_MINOR; `mapping` is ProxyPass's. */
+static const char balancer_words[] =
+    "lbmethod, maxattempts, timeout, forcerecovery, failonstatus, failontimeout, growth, nonce, "
+    "stickysession, stickysessionsep, scolonpathdelim, nofailover";
+#define KNOWN_MINOR 142
+
+static int is_word_of(const char *list, const char *key)
+{
+    size_t len = strlen(key);
+
+    for (; *list; list += strcspn(list, ","), list += strspn(list, ", ")) {
+        if (strcspn(list, ",") == len && !ap_cstr_casecmpn(list, key, len)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+/* A later mod_proxy may know more.  What is no word at all is left to it. */
+static int is_unknown(const char *key)
+{
+    const module *proxy = ap_find_linked_module("mod_proxy.c");
+    const char *c = key;
+
+    while (apr_isalnum(*c) || *c == '_') {
+        c++;
+    }
+    return c > key && !*c && proxy && proxy->minor_version <= KNOWN_MINOR
+           && ap_cstr_casecmp(key, "mapping") && !is_word_of(balancer_words, key);
+}
+
+static const char *unknown(cmd_parms *cmd, const char *key, const char *value)
+{
+    return apr_psprintf(cmd->pool, "%s %s=%s: unknown Balancer parameter, must be one of %s",
+                        cmd->directive->directive, key, value, balancer_words);
+}
+
+/* mod_proxy refuses these without their name, or what there is. */
 static const char *check_text(cmd_parms *cmd, const char *key, const char *value)
 {
-    if (!ap_cstr_casecmp(key, "stickysession") && strlen(value) >= LBX_STICKY_MAX) {
-        return apr_psprintf(cmd->pool, "%s %s=%s: must be shorter than %d characters",
-                            cmd->directive->directive, key, value, LBX_STICKY_MAX);
-    }
     if (!ap_cstr_casecmp(key, "lbmethod") && !ap_lookup_provider(PROXY_LBMETHOD, value, "0")) {
         return apr_psprintf(cmd->pool,
                             "%s %s=%s: unknown lbmethod, must be the name of a loaded one",
@@ -264,12 +350,14 @@ static const char *check_text(cmd_parms *cmd, const char *key, const char *value
 static const char *check_words(cmd_parms *cmd, const char *args, int balancer, int strict)
 {
     const char *err = NULL, *wanted;
+    int named = !ap_strcasestr(args, "balancer://"); /* before it stand paths and patterns */
 
     while (*args && !err) {
         char *word = ap_getword_conf(cmd->temp_pool, &args);
         char *value = strchr(word, '=');
 
-        if (!value) {
+        if (!named || !value) {
+            named = named || ap_strcasestr(word, "balancer://");
             continue;
         }
         *value++ = '\0';
@@ -279,7 +367,7 @@ static const char *check_words(cmd_parms *cmd, const char *args, int balancer, i
         }
         err = check_number(cmd, balancer ? balancer_numbers : member_numbers, word, value, strict);
         if (!err && balancer) {
-            err = check_text(cmd, word, value);
+            err = is_unknown(word) ? unknown(cmd, word, value) : check_text(cmd, word, value);
         }
         if (!err && (wanted = wanted_word(word, value, balancer))) {
             err = apr_psprintf(cmd->pool, "%s %s=%s: must be %s", cmd->directive->directive, word,
@@ -288,6 +376,9 @@ static const char *check_words(cmd_parms *cmd, const char *args, int balancer, i
     }
     return err;
 }
+
+/* As mod_proxy's. */
+enum { GROWTH_MAX = 1000 };
 
 /* Where the directive says what it is about.  ProxySet in <Proxy> means the
  * section's. */
@@ -304,6 +395,23 @@ const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args)
     (void)dconf;
     core_told_member(cmd, args);
     return check_words(cmd, args, 0, 0);
+}
+
+const char *core_param_server(cmd_parms *cmd, void *dconf, const char *args)
+{
+    const char *word = ap_getword_conf(cmd->temp_pool, &args), *allowed = "On or Off";
+    int good = !ap_cstr_casecmp(word, "on") || !ap_cstr_casecmp(word, "off");
+
+    (void)dconf;
+    if (cmd->info) {
+        char *end;
+        apr_int64_t n = apr_isdigit(*word) ? apr_strtoi64(word, &end, 10) : -1;
+
+        good = n >= 0 && n <= GROWTH_MAX;
+        allowed = "a whole number from 0 to 1000";
+    }
+    return good ? NULL
+                : apr_psprintf(cmd->pool, "%s %s: must be %s", cmd->cmd->name, word, allowed);
 }
 
 const char *core_param_check_words(cmd_parms *cmd, const char *args)
@@ -389,7 +497,11 @@ const char *core_param_check(apr_pool_t *p, server_rec *s, const struct lbx_para
         return apr_psprintf(p, "%s=%s: health checks need mod_lbx_hcheck, which is not loaded",
                             param->key, param->value);
     }
-    return apr_psprintf(p, "unknown Worker parameter %s=%s", param->key, param->value);
+    return apr_psprintf(p,
+                        "unknown Worker parameter %s=%s: must be one of mod_proxy's, as retry or "
+                        "loadfactor, or maxconn, draintimeout, or with mod_lbx_hcheck hc..., "
+                        "slowstart, aggression, minimum",
+                        param->key, param->value);
 }
 
 /* mod_proxy asks for each parameter of a worker that it does not know. */

@@ -21,6 +21,9 @@ int core_param_check_modules(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp)
 const char *core_param_member(cmd_parms *cmd, void *dconf, const char *args);
 const char *core_param_values(cmd_parms *cmd, void *dconf, const char *args);
 
+/* Those of mod_proxy that say On or Off; cmd_data: a number instead. */
+const char *core_param_server(cmd_parms *cmd, void *dconf, const char *args);
+
 /* The key=value words of a member that is added at run time: as above, but what
  * would be read in part is refused, too. */
 const char *core_param_check_words(cmd_parms *cmd, const char *args);
@@ -37,7 +40,12 @@ const char *core_param_check_words(cmd_parms *cmd, const char *args);
         AP_INIT_RAW_ARGS("ProxyPassMatch", core_param_values, (void *)1, RSRC_CONF | ACCESS_CONF,  \
                          "A pattern and a URL with parameters"),                                   \
         AP_INIT_RAW_ARGS("<Proxy", core_param_values, (void *)1, RSRC_CONF,                        \
-                         "Container for what is said about a URL")
+                         "Container for what is said about a URL"),                                \
+        AP_INIT_RAW_ARGS("BalancerPersist", core_param_server, NULL, RSRC_CONF, "On or Off"),      \
+        AP_INIT_RAW_ARGS("BalancerInherit", core_param_server, NULL, RSRC_CONF, "On or Off"),      \
+        AP_INIT_RAW_ARGS("ProxyPassInherit", core_param_server, NULL, RSRC_CONF, "On or Off"),     \
+        AP_INIT_RAW_ARGS("BalancerGrowth", core_param_server, (void *)1, RSRC_CONF,                \
+                         "a whole number from 0 to 1000")
 
 /* draintimeout= in microseconds, as it was accepted; 0: not one. */
 uint64_t core_param_drain(const char *value);

@@ -314,7 +314,8 @@ static const char *read_secret(cmd_parms *cmd, const char *name, const char **se
 
     *secret = "";
     if (!path || ap_pcfg_openfile(&file, cmd->temp_pool, path) != APR_SUCCESS) {
-        return apr_psprintf(cmd->pool, "%s file:%s: the file cannot be read", cmd->cmd->name, name);
+        return apr_psprintf(cmd->pool, "%s file:%s: must be a file that can be read",
+                            cmd->cmd->name, name);
     }
     if (ap_cfg_getline(line, sizeof(line), file) == APR_SUCCESS) {
         *secret = apr_pstrdup(cmd->pool, line);

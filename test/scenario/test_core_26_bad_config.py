@@ -76,8 +76,8 @@ def test_a_member_value_out_of_range(lab, param, allowed):
     ("colour=red", "unknown Worker parameter"),
     ("status=+X", "status=+X: must be letters"),
     ("status=+", "status=+: must be letters"),
-    (f"route={'r' * 64}", "Route length must be < 64 characters"),
-    (f"redirect={'r' * 64}", "Redirect length must be < 64 characters"),
+    (f"route={'r' * 64}", f"route={'r' * 64}: must be up to 63 characters"),
+    (f"redirect={'r' * 64}", f"redirect={'r' * 64}: must be up to 63 characters"),
     ("disablereuse=maybe", "disablereuse=maybe: must be On or Off"),
 ])
 def test_other_values_of_members(lab, param, words):
@@ -118,7 +118,7 @@ PLACES = {
     ("growth=lots", "1 (to|and) 100"),
     ("growth=0", "1 (to|and) 100"),
     ("growth=101", "1 (to|and) 100"),
-    (f"stickysession={'s' * 64}", "shorter than 64 characters"),
+    (f"stickysession={'s' * 64}", "up to 63 characters"),
     ("lbmethod=byluck", "lbmethod"),
 ])
 def test_a_balancer_value(lab, place, param, allowed):
@@ -131,9 +131,9 @@ def test_a_balancer_value(lab, place, param, allowed):
 
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("param, words", [
-    ("failonstatus=99", "failonstatus must be one or more HTTP response codes"),
+    ("failonstatus=99", "failonstatus=99: must be statuses from 100 to 599"),
     ("nofailover=perhaps", "nofailover=perhaps: must be On or Off"),
-    ("colour=red", "unknown Balancer parameter"),
+    ("colour=red", "colour=red: unknown Balancer parameter, must be one of lbmethod"),
 ])
 def test_what_mod_proxy_refuses_of_a_balancer_stays_refused(lab, place, param, words):
     assert_refused(lab, PLACES[place](param), place.split()[0].rstrip(">"), words)
