@@ -147,9 +147,12 @@ def test_over_a_stop(lab):
     for b in (b1, new):
         assert call(web, "PATCH", path_of(web, b), {"hcmethod": "GET", "hcuri": "/p", "hcexpr": "a-first",
                                                     "disabled": True}).status == 200
+    by_form = lab.backend("form")
+    assert post(web, {"b_wyes": "1", "b_nwrkr": by_form.url}).status == 200
     for kill in (False, True):
         web.kill9() if kill else web.stop()
         web.start()
+        assert get(web).member(by_form.url)["Status"] == "Init Dis "
         assert shown(get(web), b1) == ["GET", "30000ms", "1", "1", "/p", "a-first"]
         assert shown(get(web), new) == ["GET", "9000ms", "1", "1", "/p", "a-first"]
         assert member(web, new)["added"] and member(web, new)["disabled"]
