@@ -110,3 +110,10 @@ long lbx_setcookie_maxage(const struct lbx_setcookie *c, long most)
     }
     return minus ? 0 : n > most ? most : n;
 }
+
+enum lbx_promise lbx_setcookie_promise(const char *name)
+{
+    return !strncasecmp(name, "__Host-", 7)     ? LBX_PROMISE_HOST
+           : !strncasecmp(name, "__Secure-", 9) ? LBX_PROMISE_SECURE
+                                                : LBX_PROMISE_NOTHING;
+}

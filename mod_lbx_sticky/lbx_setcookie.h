@@ -46,6 +46,16 @@ int lbx_setcookie_read(struct lbx_setcookie *c, const char *header);
  * number; 0: take it back. */
 long lbx_setcookie_maxage(const struct lbx_setcookie *c, long most);
 
+/* What a cookie's name promises: a browser throws away one that does not keep it. */
+enum lbx_promise {
+    LBX_PROMISE_NOTHING,
+    LBX_PROMISE_SECURE, /* __Secure-: Secure */
+    LBX_PROMISE_HOST    /* __Host-: Secure, Path=/, no Domain */
+};
+
+/* With any case, as browsers have it. */
+enum lbx_promise lbx_setcookie_promise(const char *name);
+
 /* Whole name, with case. */
 int lbx_span_is(const struct lbx_span *s, const char *text);
 

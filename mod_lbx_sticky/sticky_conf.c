@@ -227,16 +227,16 @@ static const char *take_option(cmd_parms *cmd, struct sticky_cookie *c, const ch
 /* Browsers throw a cookie away that does not keep what its name promises. */
 static const char *check_cookie(cmd_parms *cmd, struct sticky_cookie *c)
 {
-    int host = !strncmp(c->name, "__Host-", 7);
+    enum lbx_promise promise = lbx_setcookie_promise(c->name);
 
-    if (host || !strncmp(c->name, "__Secure-", 9)) {
+    if (promise) {
         if (c->secure == 0) {
             return apr_psprintf(cmd->pool, "%s %s: secure must not be Off with this name",
                                 cmd->cmd->name, c->name);
         }
         c->secure = 1;
     }
-    if (host && (c->domain || (c->path && strcmp(c->path, "/")))) {
+    if (promise == LBX_PROMISE_HOST && (c->domain || (c->path && strcmp(c->path, "/")))) {
         return apr_psprintf(cmd->pool, "%s %s: this name allows no domain= and no path= but /",
                             cmd->cmd->name, c->name);
     }

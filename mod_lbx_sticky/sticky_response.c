@@ -119,22 +119,19 @@ static void each_line(struct lines *w, apr_table_t *headers,
 /* ------------------------------------------------------------------ */
 /* What we set                                                          */
 
-static int promises_security(const char *name)
-{
-    return !strncmp(name, "__Host-", 7) || !strncmp(name, "__Secure-", 9);
-}
-
+/* Did the client come by TLS?  Where that ends before us, ServerName says so. */
 static int is_https(const request_rec *r)
 {
     APR_OPTIONAL_FN_TYPE(ssl_is_https) *fn = APR_RETRIEVE_OPTIONAL_FN(ssl_is_https);
+    const char *scheme = r->server->server_scheme;
 
-    return fn && fn(r->connection);
+    return (fn && fn(r->connection)) || (scheme && !strcmp(scheme, "https"));
 }
 
 static const char *attributes(const request_rec *r, const struct lbx_token *t, const char *name,
                               int httponly)
 {
-    int secure = t->flags & LBX_TOKEN_SECURE || promises_security(name);
+    int secure = t->flags & LBX_TOKEN_SECURE || lbx_setcookie_promise(name);
     const char *same = !(t->flags & (LBX_TOKEN_LAX | LBX_TOKEN_STRICT)) ? ""
                        : !(t->flags & LBX_TOKEN_STRICT)                 ? "; SameSite=Lax"
                        : !(t->flags & LBX_TOKEN_LAX)                    ? "; SameSite=Strict"
@@ -216,13 +213,21 @@ static const char *default_path(const request_rec *r)
     return end && end > r->uri ? apr_pstrmemdup(r->pool, r->uri, (apr_size_t)(end - r->uri)) : "/";
 }
 
-static void copy_attributes(const request_rec *r, const struct lbx_setcookie *c,
+static const char *path_of(const request_rec *r, const struct lbx_setcookie *c)
+{
+    return c->path.len && *c->path.at == '/' ? text(r->pool, &c->path) : default_path(r);
+}
+
+/* Those of the application's cookie, as far as the name <own> allows them. */
+static void copy_attributes(const request_rec *r, const char *own, const struct lbx_setcookie *c,
                             struct lbx_token *t)
 {
-    const char *path =
-        c->path.len && *c->path.at == '/' ? text(r->pool, &c->path) : default_path(r);
+    const char *path = path_of(r, c);
 
     t->flags = flags_of(c);
+    if (lbx_setcookie_promise(own) == LBX_PROMISE_HOST) {
+        return;
+    }
     if (c->domain.len <= LBX_TOKEN_ATTR_MAX && strlen(path) <= LBX_TOKEN_ATTR_MAX) {
         apr_cpystrn(t->domain, text(r->pool, &c->domain), sizeof(t->domain));
         apr_cpystrn(t->path, strcmp(path, "/") ? path : "", sizeof(t->path));
@@ -244,7 +249,7 @@ static void let_go(request_rec *r, const struct sticky_session *q, const struct 
 {
     struct lbx_token t = {0};
 
-    copy_attributes(r, c, &t);
+    copy_attributes(r, q->own, c, &t);
     if (q->token && (strcmp(q->token->path, t.path) || strcmp(q->token->domain, t.domain))) {
         return;
     }
@@ -281,7 +286,7 @@ static void accompany(request_rec *r, const struct sticky_session *q, const stru
     if (f.set.name.at) {
         check_path(r, q, &f.set);
         if (!has_route(q, d, &f.set)) {
-            copy_attributes(r, &f.set, &t);
+            copy_attributes(r, q->own, &f.set, &t);
             t.expires = expiry(r, &f.set);
             pin(r, q, d, &t, q->set->rules.auto_plain, 1);
         } else if (q->had_own) {
@@ -409,8 +414,7 @@ static void keep_attributes(const request_rec *r, const struct sticky_session *q
 {
     struct sticky_set_counts *shared = sticky_notes_set(q->set->ref);
     struct lbx_attrs a = {.flags = flags_of(c), .httponly = (uint8_t)c->httponly};
-    const char *path =
-        c->path.len && *c->path.at == '/' ? text(r->pool, &c->path) : default_path(r);
+    const char *path = path_of(r, c);
     uint32_t ends = expiry(r, c), now = (uint32_t)apr_time_sec(r->request_time);
 
     if (shared && strlen(path) <= LBX_ATTRS_PATH && c->domain.len <= LBX_ATTRS_DOMAIN) {

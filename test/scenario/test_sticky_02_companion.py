@@ -51,6 +51,20 @@ def test_names_that_browsers_take_with_secure_only(lab, name):
     assert "secure" in attributes(line)
 
 
+@pytest.mark.parametrize("name", ["__Host-WHERE", "__host-WHERE"])
+def test_a_name_that_allows_the_whole_site_only(lab, name):
+    """Browsers throw it away with another Path or a Domain, whatever the application's has."""
+    web, _ = plain(lab, more=f"LBXStickyAuto On name={name}")
+    for line in ("S=x; Path=/app", "S=x; Path=/; Domain=example.com", "S=x"):
+        got = web.get(f"/app/x?setcookie={line.replace(';', '%3B').replace(' ', '%20')}")
+        assert attributes(set_cookies(got)[name]) == {"path": "/", "secure": "", "httponly": ""}, line
+    client = lab.client(web)
+    client.get("/app/x?setcookie=S=x%3B%20Path=/app")
+    assert name in client.jar
+    client.get("/app/x?setcookie=S=x%3B%20Path=/app%3B%20Max-Age=0")
+    assert name not in client.jar, "it goes all the same"
+
+
 def test_it_goes_with_the_application_s(lab):
     web, _ = plain(lab)
     client = lab.client(web)
@@ -200,6 +214,7 @@ def test_the_secret_is_for_nobody_else(lab):
     ("LBXStickyCookie LB nocache=x", "On or Off"), ("LBXStickyCookie LB plain=x", "On or Off"),
     ('LBXStickyCookie LB "if=%{broken"', "an expression"),
     ("LBXStickyCookie __Host-LB path=/x", "no domain= and no path="),
+    ("LBXStickyCookie __host-LB domain=x", "no domain= and no path="),
     ("LBXStickyCookie __Secure-LB secure=Off", "must not be Off"),
     ("LBXStickyCookie LB samesite=None secure=Off", "must not have secure=Off"),
 ])

@@ -11,9 +11,9 @@ from core_help import balancer_conf, members
 from sticky_help import DOWN, SUITE, attributes, set_cookies, sticky, users, where
 
 
-def inserted(lab, options="", n=2, params="", **more):
+def inserted(lab, options="", n=2, params="", before="", **more):
     backends = members(lab, n)
-    conf = balancer_conf(backends, params).replace(
+    conf = before + balancer_conf(backends, params).replace(
         "</Proxy>", f"    LBXStickyCookie LB {options}\n</Proxy>")
     conf += 'Header always set X-Sticky "expr=%{reqenv:LBX_STICKY}"\n'
     return lab.httpd(conf, suite=SUITE, **more), backends
@@ -33,6 +33,22 @@ def test_attributes(lab, options, want):
     answer = web.get("/")
     assert attributes(set_cookies(answer)["LB"]) == want
     assert answer.headers["Cache-Control"] == "private"
+
+
+@pytest.mark.parametrize("name", ["__Host-LB", "__Secure-LB", "__secure-LB"])
+def test_names_that_browsers_take_with_secure_only(lab, name):
+    """Also where TLS has ended before."""
+    backends = members(lab, 1)
+    conf = balancer_conf(backends).replace("</Proxy>", f"    LBXStickyCookie {name}\n</Proxy>")
+    line = set_cookies(lab.httpd(conf, suite=SUITE).get("/"))[name]
+    assert attributes(line) == {"path": "/", "secure": "", "httponly": ""}
+
+
+@pytest.mark.parametrize("scheme, secure", [("https://", True), ("", False)])
+def test_tls_that_has_ended_before(lab, scheme, secure):
+    """ServerName says with which scheme clients see the server."""
+    web, _ = inserted(lab, n=1, before=f"ServerName {scheme}www.example.com\n")
+    assert ("secure" in attributes(set_cookies(web.get("/"))["LB"])) == secure
 
 
 def test_only_when_it_has_to_be_and_nobody_else_sees_it(lab):

@@ -171,6 +171,17 @@ START_TEST(the_others_stay)
 }
 END_TEST
 
+START_TEST(what_names_promise)
+{
+    ck_assert_int_eq(lbx_setcookie_promise("__Host-S"), LBX_PROMISE_HOST);
+    ck_assert_int_eq(lbx_setcookie_promise("__hOST-S"), LBX_PROMISE_HOST);
+    ck_assert_int_eq(lbx_setcookie_promise("__secure-S"), LBX_PROMISE_SECURE);
+    ck_assert_int_eq(lbx_setcookie_promise("__Host"), LBX_PROMISE_NOTHING);
+    ck_assert_int_eq(lbx_setcookie_promise("x__Host-S"), LBX_PROMISE_NOTHING);
+    ck_assert_int_eq(lbx_setcookie_promise(""), LBX_PROMISE_NOTHING);
+}
+END_TEST
+
 TCase *case_setcookie(void)
 {
     TCase *tc = tcase_create("setcookie");
@@ -179,5 +190,6 @@ TCase *case_setcookie(void)
     tcase_add_test(tc, noise_is_survived);
     tcase_add_loop_test(tc, cookies_are_taken_out, 0, sizeof(without) / sizeof(without[0]));
     tcase_add_test(tc, the_others_stay);
+    tcase_add_test(tc, what_names_promise);
     return tc;
 }
