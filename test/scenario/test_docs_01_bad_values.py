@@ -94,7 +94,7 @@ def directive(name):
 
 def tried():
     found = code()
-    own = sorted(set(found["parameter"]) - set(STOCK_MEMBER) - {"secret"})  # that is mod_proxy's
+    own = sorted(set(found["parameter"]) - set(STOCK_MEMBER) - set(STOCK_BALANCER) - {"secret"})  # that is mod_proxy's
     return ([(key, member(key)) for key in STOCK_MEMBER + own]
             + [(key, balancer(key)) for key in STOCK_BALANCER]
             + [(key, f"ProxyPass / balancer://app/ {key}={BAD.get(key, DEFAULT)}")
@@ -115,6 +115,10 @@ def test_bad_values_are_refused(lab, part):
         if said:
             wrong.append(f"{line[:90]}\n    {said}")
     assert not wrong, f"{len(wrong)} are not refused properly:\n" + "\n".join(wrong)
+
+
+def test_the_options_of_cookies_are_tried():
+    assert set(code()["option"]) == set(OPTIONS["LBXStickyCookie"])
 
 
 @pytest.mark.parametrize("name", sorted(OPTIONS))

@@ -7,6 +7,7 @@ the licence line in front, so their first line is line 2.
 import sys
 
 import checks
+import manual
 from source import Source, Tree
 
 SPDX = "/* SPDX-License-Identifier: Apache-2.0 */\n"
@@ -88,9 +89,23 @@ ROWS = [
 ]
 
 
-def findings(runner, files):
+PARAMS = ('static const struct {\n    const char *key;\n} own_params[] = {\n'
+          '    {"maxconn", maxconn, "a whole number from 0 to 1000"},\n};\n')
+BOOK = ("Bad values: must be good. *Since* 1.0. They stand in Proxy.\n"
+        "| `maxconn` | 0 to %s | 0 | so many |\n")
+# Code and its manual, by the checks of manual.py.
+MANUAL_ROWS = [
+    ("a range as the manual has it", PARAMS, BOOK % 1000, None),
+    ("a range that has moved", PARAMS, BOOK % 999, "maxconn: 1000 is said in the refusal"),
+    ("a parameter without a row", PARAMS.replace("maxconn", "others"), BOOK % 1000,
+     "parameter others is not in"),
+    ("a default that has moved", "int body_max = 65 * 1024;\n", "", "default of LBXRetryBody is not here"),
+]
+
+
+def findings(runner, files, which=None):
     tree = Tree([Source(name, SPDX + text) for name, text in files.items()])
-    return [m for messages in runner(tree, checks.CHECKS).values() for m in messages]
+    return [m for messages in runner(tree, which or checks.CHECKS).values() for m in messages]
 
 
 def no_licence(runner):
@@ -107,10 +122,16 @@ def run(runner):
         if not good:
             failed += 1
             print(f"selftest: {what}: wanted {wanted or 'silence'}, got {got}")
+    for what, code, book, wanted in MANUAL_ROWS:
+        name = "lbx_retry.c" if "body_max" in code else "core_a.c"
+        got = findings(runner, {CORE + name: code, CORE + "README.md": book}, manual.CHECKS)
+        if got if wanted is None else not any(wanted in m for m in got):
+            failed += 1
+            print(f"selftest: {what}: wanted {wanted or 'silence'}, got {got}")
     if not no_licence(runner):
         failed += 1
         print("selftest: a missing licence line is not found")
-    return len(ROWS) + 1 - failed, failed
+    return len(ROWS) + len(MANUAL_ROWS) + 1 - failed, failed
 
 
 if __name__ == "__main__":
