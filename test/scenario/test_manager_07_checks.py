@@ -127,9 +127,12 @@ def test_over_a_reload(lab):
                             before="ProxyHCTemplate tp hcmethod=HEAD hcinterval=70 hcuri=/t\n")
     posted(web, {"w": b1.url, "w_hm": "GET", "w_hi": "50s", "w_he": "second", "w_hp": "7"})
     posted(web, {"w": b1.url, "w_status_D": "1"})
+    posted(web, {"w": b2.url, "w_hu": ""})  # the template's is taken back
     web.graceful()
     assert shown(get(web), b1) == ["GET", "50000ms", "7", "1", "/t", "second"]
-    assert shown(get(web), b2) == ["HEAD", "70000ms", "1", "1", "/t", ""]
+    assert shown(get(web), b2) == ["HEAD", "70000ms", "1", "1", "", ""]
+    posted(web, {"w": b2.url, "w_hu": "/t"})  # like the file's: nothing is changed any more
+    assert member(web, b2)["params"] == {"hctemplate": "tp"}
     assert web.log_lines(r"LBX0124: .*hcmethod=GET set at run time stays \(configuration file: HEAD")
     web.graceful(text.replace("hcinterval=70", "hcinterval=80")
                  .replace("ProxyHCExpr second", "ProxyHCExpr third"))
