@@ -11,7 +11,7 @@ import pytest
 
 from core_help import balancer_conf
 from hcheck_help import SUITE, await_checks, await_state, checked, is_down
-from lab import tomcat
+from lab import eventually, tomcat
 
 CHECK = "hcmethod=CPING hcinterval=100ms hctimeout=2s secret=change-me"
 
@@ -30,4 +30,6 @@ def test_hcheck_44_tomcat(lab):
         assert await_checks(web, good, 5)["failed"] == 0
         assert [web.get("/app/index.jsp").status for _ in range(3)] == [200] * 3
     await_state(web, good, is_down)
-    assert checked(web, good)["cause"] == "no connection"
+    # the first check to fail may have met a Tomcat that was about to go
+    assert checked(web, good)["cause"] in ("no connection", "connection closed")
+    eventually(lambda: "refused" in checked(web, good)["text"], 10, "nobody is there any more")
