@@ -119,21 +119,27 @@ static int look_at(struct lbx_learn_row *row, struct lbx_learn_row **empty,
     return n;
 }
 
-/* The row for a new session. */
-static struct lbx_learn_row *victim(struct lbx_learn *t, uint64_t session, uint32_t now,
-                                    uint32_t idle)
+/* The row for a new session: an empty one, or the one that has to go. */
+static struct lbx_learn_row *row_for(struct lbx_learn *t, uint64_t session, int *is_empty)
 {
     struct lbx_learn_row *empty[2] = {NULL, NULL}, *oldest = NULL;
     int first = look_at(bucket_of(t, session, 0), &empty[0], &oldest);
     int second = look_at(bucket_of(t, session, 1), &empty[1], &oldest);
 
-    if (first || second) {
-        return empty[second > first];
-    }
-    if (!outdated(oldest->used, now, idle)) {
+    *is_empty = first || second;
+    return *is_empty ? empty[second > first] : oldest;
+}
+
+static struct lbx_learn_row *victim(struct lbx_learn *t, uint64_t session, uint32_t now,
+                                    uint32_t idle)
+{
+    int is_empty;
+    struct lbx_learn_row *row = row_for(t, session, &is_empty);
+
+    if (!is_empty && !outdated(row->used, now, idle)) {
         atomic_fetch_add_explicit(&t->evicted, 1, memory_order_relaxed);
     }
-    return oldest;
+    return row;
 }
 
 void lbx_learn_put(struct lbx_learn *t, uint64_t session, uint32_t member, uint32_t now,
@@ -149,6 +155,26 @@ void lbx_learn_put(struct lbx_learn *t, uint64_t session, uint32_t member, uint3
     if (before != member) {
         atomic_store_explicit(&row->member, member, memory_order_release);
         atomic_store_explicit(&row->mark, session ^ scrambled(member), memory_order_release);
+    }
+}
+
+void lbx_learn_copy(struct lbx_learn *to, struct lbx_learn *from)
+{
+    for (uint64_t i = 0; i < from->buckets * LBX_LEARN_WAYS; i++) {
+        struct lbx_learn_row *row = &from->row[i], *place;
+        uint32_t member = row->member, used = row->used;
+        uint64_t session = row->mark ^ scrambled(member); /* a stranger's, of half a row */
+        int is_empty;
+
+        if (!member) {
+            continue;
+        }
+        place = row_for(to, session, &is_empty);
+        if (is_empty || place->used < used) {
+            place->mark = session ^ scrambled(member);
+            place->member = member;
+            place->used = used;
+        }
     }
 }
 

@@ -57,6 +57,10 @@ uint32_t lbx_learn_find(struct lbx_learn *t, uint64_t session, uint32_t now, uin
 void lbx_learn_put(struct lbx_learn *t, uint64_t session, uint32_t member, uint32_t now,
                    uint32_t idle);
 
+/* Take over what <from> knows, with the times of use; where that is too much, the
+ * sessions that were used last.  Nobody else uses <to> yet. */
+void lbx_learn_copy(struct lbx_learn *to, struct lbx_learn *from);
+
 /* The application has ended the session. */
 void lbx_learn_forget(struct lbx_learn *t, uint64_t session);
 

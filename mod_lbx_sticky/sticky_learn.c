@@ -24,7 +24,7 @@
 
 APLOG_USE_MODULE(lbx_sticky);
 
-#define RETAINED_KEY "mod_lbx_sticky tables 1"
+#define RETAINED_KEY "mod_lbx_sticky tables 2"
 #define MUTEX_TYPE   "lbx-sticky"
 
 enum { TABLES_MAX = 256, ALIGN = 64, STORED = 8 };
@@ -42,14 +42,19 @@ struct store_key {
     uint64_t session, balancer;
 };
 
-/* What survives the module's reload: addresses of anonymous memory. */
+/* A table of our own. */
+struct kept {
+    uint64_t name;
+    uint64_t len;
+    struct lbx_learn *table;
+    apr_shm_t *shm;
+    int claimed; /* by a balancer of the present configuration */
+};
+
+/* What survives the module's reload: anonymous memory. */
 struct retained {
     uint32_t n;
-    struct {
-        uint64_t name;
-        struct lbx_learn *table;
-        uint64_t len;
-    } table[TABLES_MAX];
+    struct kept kept[TABLES_MAX];
 };
 
 /* ------------------------------------------------------------------ */
@@ -155,32 +160,81 @@ void sticky_learn_register_mutex(apr_pool_t *p)
 /* ------------------------------------------------------------------ */
 /* Memory                                                               */
 
-static struct lbx_learn *table_named(server_rec *s, uint64_t name, uint64_t sessions)
+static struct retained *all_kept(void)
 {
-    struct retained *kept = ap_retained_data_get(RETAINED_KEY);
+    struct retained *all = ap_retained_data_get(RETAINED_KEY);
+
+    return all ? all : ap_retained_data_create(RETAINED_KEY, sizeof(*all));
+}
+
+static int make_table(server_rec *s, uint64_t name, uint64_t sessions, struct kept *out)
+{
     apr_size_t len = lbx_learn_size(sessions);
-    apr_shm_t *shm;
     char *base;
 
-    kept = kept ? kept : ap_retained_data_create(RETAINED_KEY, sizeof(*kept));
-    for (uint32_t i = 0; i < kept->n; i++) {
-        if (kept->table[i].name == name
-            && lbx_learn_check(kept->table[i].table, kept->table[i].len, sessions)) {
-            return kept->table[i].table;
-        }
+    *out = (struct kept){.name = name, .len = len};
+    if (apr_shm_create(&out->shm, len + ALIGN, NULL, s->process->pool) != APR_SUCCESS) {
+        return 0;
     }
-    if (kept->n == TABLES_MAX
-        || apr_shm_create(&shm, len + ALIGN, NULL, s->process->pool) != APR_SUCCESS) {
-        return NULL;
-    }
-    base = apr_shm_baseaddr_get(shm);
+    base = apr_shm_baseaddr_get(out->shm);
     base += (ALIGN - (uintptr_t)base % ALIGN) % ALIGN;
     memset(base, 0, len);
-    lbx_learn_format((struct lbx_learn *)base, sessions);
-    kept->table[kept->n].name = name;
-    kept->table[kept->n].table = (struct lbx_learn *)base;
-    kept->table[kept->n++].len = len;
-    return (struct lbx_learn *)base;
+    out->table = (struct lbx_learn *)base;
+    lbx_learn_format(out->table, sessions);
+    return 1;
+}
+
+/* The one that was kept, or a new one: with what the kept one knows, if only its size is
+ * another. */
+static struct lbx_learn *table_named(server_rec *s, uint64_t name, uint64_t sessions)
+{
+    struct retained *all = all_kept();
+    struct kept *k = all->kept, fresh;
+
+    while (k < all->kept + all->n && k->name != name) {
+        k++;
+    }
+    if (k == all->kept + TABLES_MAX) {
+        return NULL;
+    }
+    if (k == all->kept + all->n || !lbx_learn_check(k->table, k->len, sessions)) {
+        if (!make_table(s, name, sessions, &fresh)) {
+            return NULL;
+        }
+        if (k == all->kept + all->n) {
+            all->n++;
+        } else {
+            lbx_learn_copy(fresh.table, k->table);
+            apr_shm_destroy(k->shm); /* children of before have it until they end */
+        }
+        *k = fresh;
+    }
+    k->claimed = 1;
+    return k->table;
+}
+
+void sticky_learn_boot_begin(void)
+{
+    struct retained *all = all_kept();
+
+    for (uint32_t i = 0; i < all->n; i++) {
+        all->kept[i].claimed = 0;
+    }
+}
+
+void sticky_learn_boot_end(void)
+{
+    struct retained *all = all_kept();
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < all->n; i++) {
+        if (all->kept[i].claimed) {
+            all->kept[n++] = all->kept[i];
+        } else {
+            apr_shm_destroy(all->kept[i].shm);
+        }
+    }
+    all->n = n;
 }
 
 static apr_status_t open_store(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,

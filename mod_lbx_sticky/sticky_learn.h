@@ -31,7 +31,10 @@ const char *sticky_learn_parse(cmd_parms *cmd, const char *args, struct sticky_l
 /* The type of our mutex is known to the Mutex directive.  pre_config. */
 void sticky_learn_register_mutex(apr_pool_t *p);
 
-/* Find or make the memory of a balancer.  Parent, post_config. */
+/* Find or make the memory of a balancer.  Parent, post_config.  Between begin and end:
+ * tables that nobody has asked for are given back. */
+void sticky_learn_boot_begin(void);
+void sticky_learn_boot_end(void);
 apr_status_t sticky_learn_boot_open(apr_pool_t *p, apr_pool_t *ptemp, server_rec *s,
                                     struct sticky_set *set, const char *scope);
 void sticky_learn_child_init(apr_pool_t *p, server_rec *s);

@@ -68,9 +68,11 @@ apr_status_t sticky_members_boot_build(apr_pool_t *p, apr_pool_t *ptemp, server_
 
     table.all = apr_array_make(p, 8, sizeof(struct sticky_set *));
     table.by_slot = apr_hash_make(p);
+    sticky_learn_boot_begin();
     for (int i = 0; sets && i < sets->nelts && rv == APR_SUCCESS; i++) {
         rv = add_set(p, ptemp, main, &APR_ARRAY_IDX(sets, i, struct lbx_set_info));
     }
+    sticky_learn_boot_end();
     return rv;
 }
 

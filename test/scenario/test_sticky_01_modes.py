@@ -73,7 +73,7 @@ def test_nofailover_refuses_the_dead_members_users_only(lab, mode):
         assert client.get("/").status == (503 if home == "b1" else 200)
     backends[0].accept_again()
     for client, home in at.items():
-        assert where(client) == {home}, "still its own"
+        assert where(client, 2) == {home}, "still its own"
 
 
 @pytest.mark.parametrize("mode", [m for m in MODES if m not in ("route", "learned")])

@@ -125,3 +125,64 @@ def test_a_store_has_room_for_many(lab):
     found = [client.get("/", headers={"Cookie": f"S=many-{i}"}).headers["X-Sticky"]
              for i in range(300)]
     assert set(found) == {"match"}
+
+
+# -- the table
+
+def shared_memory(web):
+    """Bytes of the parent's shared mappings of 2 MB or more."""
+    spans = [line.split()[0].split("-") for line in open(f"/proc/{web.pid}/maps")
+             if line.split()[1] == "rw-s"]
+    sizes = [int(end, 16) - int(start, 16) for start, end in spans]
+    return sum(size for size in sizes if size >= 1 << 21)
+
+
+def test_another_size_of_the_table(lab):
+    """What was learned is taken over, and the old table given back; also when nobody learns."""
+    backends = members(lab, 3)
+    for backend in backends:
+        backend.behave("/", "answer", session=f"S={{seq}}of{backend.name}; Path=/")
+
+    def conf(learn):
+        return balancer_conf(backends).replace("</Proxy>", f"    {learn}\n</Proxy>")
+
+    def sized(sessions):
+        return conf(f"LBXStickyLearn cookie:S sessions={sessions}")
+
+    web = lab.httpd(sized(200000), suite=SUITE)
+    at = users(lab, web, 6)
+    small = shared_memory(web)
+    for size in (400000, 200000, 800000, 300000):
+        web.graceful(sized(size), need=1)
+        for client, home in at.items():
+            assert where(client, 2) == {home}, size
+    web.graceful(sized(200000), need=1)
+    assert shared_memory(web) == small
+    web.graceful(conf("LBXStickyLearn Off"), need=1)
+    assert shared_memory(web) < small - (1 << 21)
+
+
+def test_virtual_hosts_with_balancers_of_one_name(lab):
+    """Each has a table of its own, as big as it says, and keeps it."""
+    backends = members(lab, 2)
+    tell = 'Header always set X-Sticky "expr=%{reqenv:LBX_STICKY}"\n'
+    hosts = {name: balancer_conf(backends).replace(
+        "</Proxy>", f"    LBXStickyLearn cookie:S sessions={n}\n</Proxy>") + tell
+        for name, n in (("one", 64), ("two", 5000))}
+    web = lab.httpd(vhost_conf=hosts, suite=SUITE)
+    client = lab.client(web)
+
+    def ask(host, session, path="/"):
+        headers = {"Host": host, "Cookie": f"S={session}"}
+        return client.get(path, headers=headers, cookies=False).headers["X-Sticky"]
+
+    def known(host, n=160):
+        return sum(ask(host, f"{host}{i}") == "match" for i in range(n))
+
+    for host in hosts:
+        for i in range(160):
+            ask(host, "x", f"/?setcookie=S={host}{i}%3B%20Path=/")
+    assert 64 <= known("one") <= 128 and known("two") == 160
+    assert ask("one", "two9") == ask("two", "one159") == "new", "not the other's"
+    web.graceful(need=1)
+    assert known("two", 30) == 30

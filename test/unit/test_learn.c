@@ -187,6 +187,30 @@ START_TEST(never_somebody_elses_member)
 }
 END_TEST
 
+START_TEST(another_size)
+{
+    struct lbx_learn *from = make(1000), *bigger = make(4000), *smaller = make(100);
+    uint64_t kept = lbx_learn_size(100) / sizeof(struct lbx_learn_row), newer = 0;
+
+    for (uint64_t i = 1; i <= 1000; i++) {
+        lbx_learn_put(from, i * 0x9e3779b97f4a7c15u, (uint32_t)i, (uint32_t)(1000 + i), 5000);
+    }
+    lbx_learn_copy(bigger, from);
+    lbx_learn_copy(smaller, from);
+    for (uint64_t i = 1; i <= 1000; i++) {
+        uint64_t session = i * 0x9e3779b97f4a7c15u;
+
+        ck_assert_uint_eq(lbx_learn_find(bigger, session, (uint32_t)(1000 + i), 0), i);
+        newer += i > 1000 - kept && lbx_learn_find(smaller, session, 2000, 5000) == i;
+    }
+    ck_assert_uint_eq(lbx_learn_count(bigger), 1000);
+    ck_assert_uint_gt(newer * 10, kept * 7); /* by far most of those used last */
+    free(from);
+    free(bigger);
+    free(smaller);
+}
+END_TEST
+
 TCase *case_learn(void)
 {
     TCase *tc = tcase_create("learn");
@@ -197,5 +221,6 @@ TCase *case_learn(void)
     tcase_add_test(tc, half_a_row_is_nobodys);
     tcase_add_test(tc, like_a_map);
     tcase_add_test(tc, never_somebody_elses_member);
+    tcase_add_test(tc, another_size);
     return tc;
 }
