@@ -166,6 +166,7 @@ struct lbx_member_view {
     uint32_t health;             /* enum lbx_health bits */
     uint32_t retired;
     uint32_t ramp;        /* share of its weight that it gets: 1 to LBX_RAMP_FULL */
+    uint32_t trial;       /* one request at a time finds out whether it is back */
     uint32_t held;        /* the error ends by a good health check only */
     uint32_t panic;       /* too few are left: error and health keep nobody away */
     uint64_t error_at_us; /* 0: no failed request since the last good one */

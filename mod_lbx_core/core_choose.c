@@ -15,6 +15,7 @@
 #include "core_roster.h"
 #include "core_seam.h"
 #include "core_store.h"
+#include "lbx_trial.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -166,6 +167,7 @@ static void take_down(struct core_choice *out, const struct core_ask *ask,
     out->why = why;
     out->method = cr->method;
     out->admin = v->admin;
+    out->trial = lbx_trial_is_on(m->rec);
     out->route = keep(ask, v->route);
     out->sticky_name = keep(ask, cr->vals.sticky);
     out->sticky_path = keep(ask, cr->vals.sticky_path);
@@ -243,6 +245,12 @@ static int bespoken(const struct lbx_ahead *ahead, const struct core_roster *cr,
 
 enum got { NOBODY, CHOSEN, WAITS };
 
+/* Does somebody else find out whether the member is back? */
+static int is_tried_out(const struct core_ask *ask, const struct core_member *m)
+{
+    return lbx_trial_is_on(m->rec) && !lbx_trial_take(m->rec, ask->now_us);
+}
+
 /* By its session: NOBODY of its own can be used, or it WAITS for its own. */
 static enum got choose_by_session(struct core_ask *ask, const struct core_roster *cr,
                                   const struct lbx_ahead *ahead, struct core_choice *out)
@@ -255,6 +263,9 @@ static enum got choose_by_session(struct core_ask *ask, const struct core_roster
         return out->pinned ? WAITS : NOBODY;
     }
     out->pinned = cr->vals.nofailover != 0;
+    if (!out->pinned && is_tried_out(ask, m)) {
+        return NOBODY;
+    }
     if (bespoken(ahead, cr, m)
         || !take_elected(out, ask, cr, m, own ? LBX_WHY_ROUTE : LBX_WHY_REDIRECT)) {
         ask->full = 1;
@@ -301,7 +312,7 @@ static const uint32_t *mask_of(struct core_ask *ask, const struct lbx_ahead *ahe
 static int pick_from(struct core_ask *ask, const struct core_roster *cr, const struct lbx_roster *r,
                      const uint32_t *mask, struct core_choice *out)
 {
-    struct lbx_pick p = {core_store(), core_store_child(), mask, ask->now_us};
+    struct lbx_pick p = {core_store(), core_store_child(), mask, ask->now_us, ask->anyhow};
     int place = cr->method->pick(r, &p, &out->charge);
 
     if (place < 0) {
@@ -312,13 +323,14 @@ static int pick_from(struct core_ask *ask, const struct core_roster *cr, const s
     return 1;
 }
 
-/* Nobody of the roster could be had: is maxconn= the reason? */
+/* Nobody of the roster could be had: is maxconn= the reason, or a trial? */
 static int was_full(const struct core_ask *ask, const struct lbx_roster *r)
 {
     for (uint32_t i = 0; i < r->n; i++) {
         uint32_t m = r->cand[i].index;
 
-        if (r->cand[i].limit && !(ask->tried && ask->tried[m / 32] >> (m % 32) & 1)) {
+        if ((r->cand[i].limit || r->cand[i].trial)
+            && !(ask->tried && ask->tried[m / 32] >> (m % 32) & 1)) {
             return 1;
         }
     }
@@ -329,6 +341,9 @@ static int is_full(const struct core_roster *cr, const struct core_member *m)
 {
     uint32_t limit = lbx_limit(cr->member_vals[m->index].maxconn, m->rec->ramp);
 
+    if (lbx_trial_is_taken(m->rec, now_us())) {
+        return 1;
+    }
     return limit && lbx_limit_used(core_store(), m->ref.slot, m->rec, now_us()) >= limit;
 }
 
@@ -352,6 +367,21 @@ static int pick_without(struct core_ask *ask, const struct core_roster *cr, cons
     return got;
 }
 
+/* Rather one that somebody tries out already than nobody. */
+static int pick_anyhow(struct core_ask *ask, const struct core_roster *cr, const uint32_t *mask,
+                       struct core_choice *out)
+{
+    int got;
+
+    if (ask->patient || ask->only_new) {
+        return 0;
+    }
+    ask->anyhow = 1;
+    got = pick_from(ask, cr, cr->r, mask, out);
+    ask->anyhow = 0;
+    return got;
+}
+
 static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
                             const struct lbx_ahead *ahead, struct core_choice *out)
 {
@@ -370,7 +400,10 @@ static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
         }
         full = was_full(ask, cr->r);
         ask->full |= full;
-        return (ask->tried || (full && cr->r->n < cr->live)) && pick_without(ask, cr, mask, out);
+        if ((ask->tried || (full && cr->r->n < cr->live)) && pick_without(ask, cr, mask, out)) {
+            return 1;
+        }
+        return full && pick_anyhow(ask, cr, mask, out);
     }
     m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
     return m && m->index < cr->r->members && !lbx_ahead_wants(ahead, m->ref.slot)
@@ -600,91 +633,4 @@ int core_choose_req(struct core_ask *ask, struct core_choice *out)
         invite_again(ask, 0);
     }
     return nobody(ask, out, 0, "");
-}
-
-/* ------------------------------------------------------------------ */
-/* After the attempt                                                    */
-
-/* What the transport has counted since the last look.  Threads that look at the
- * same time may see each other's bytes; the sum is right. */
-static void harvest(_Atomic int64_t *seen, int64_t now, _Atomic uint64_t *total)
-{
-    int64_t before = atomic_exchange(seen, now);
-
-    atomic_fetch_add_explicit(total, (uint64_t)(now - before), memory_order_relaxed);
-}
-
-void core_choose_req_done(struct core_choice *c, uint64_t bytes)
-{
-    struct core_member *m = c->m;
-
-    lbx_method_release(core_store(), core_store_child(), m->ref.slot, m->set->rec,
-                       c->method && c->method->wants_busy);
-    if (c->method) {
-        c->method->done(&c->charge, bytes);
-    }
-    core_queue_req_wake(m->set);
-    harvest(&m->sent_seen, m->transport->s->transferred, &m->rec->sent);
-    harvest(&m->received_seen, m->transport->s->read, &m->rec->received);
-}
-
-int core_choose_req_again(struct core_choice *c)
-{
-    struct lbx_member_vals v;
-
-    lbx_member_vals_read(c->m->rec, &v);
-    if (!lbx_limit_take(core_store(), core_store_child(), c->m->ref.slot, c->m->rec,
-                        lbx_limit(v.maxconn, c->m->rec->ramp), now_us())) {
-        return 0;
-    }
-    if (c->method && c->method->wants_busy) {
-        atomic_fetch_add(&c->m->set->rec->busy_seq, 1);
-    }
-    c->charge.units = 0;
-    return 1;
-}
-
-int core_choose_req_failed(const struct core_choice *c, uint64_t now)
-{
-    _Atomic uint64_t *error = &c->m->rec->error_at_us;
-    uint64_t before = atomic_load(error);
-
-    atomic_fetch_add(&c->m->rec->failures, 1);
-    if (c->admin & LBX_ADMIN_IGNORE_ERRORS || !lbx_store_member(core_store(), c->m->ref)) {
-        return 0; /* removed meanwhile: the record may be another member's */
-    }
-    while (before < now && !atomic_compare_exchange_weak(error, &before, now)) {
-    }
-    if (before) {
-        return 0; /* it was out already; the failure prolongs it */
-    }
-    atomic_fetch_add(&c->m->set->rec->epoch, 1);
-    return 1;
-}
-
-int core_choose_req_budget(const struct core_set *set)
-{
-    uint64_t active = 1; /* the one that asks has given its reservation back */
-
-    for (uint32_t i = 0; i < set->n; i++) {
-        active += lbx_store_in_flight(core_store(), set->member[i].ref.slot);
-    }
-    return lbx_retry_budget_left(&set->rules->retry, active,
-                                 lbx_store_in_flight(core_store(), set->retries.slot));
-}
-
-void core_choose_req_tried(struct core_ask *ask, const struct core_choice *c)
-{
-    uint32_t bit = 1u << (c->m->index % 32);
-
-    if (!ask->been) {
-        apr_size_t size = (ask->set->room / 32 + 1) * sizeof(uint32_t);
-
-        ask->been = apr_pcalloc(ask->r->pool, size);
-        ask->tried = apr_pcalloc(ask->r->pool, size);
-    }
-    ask->been[c->m->index / 32] |= bit;
-    if (ask->tried) {
-        ask->tried[c->m->index / 32] |= bit;
-    }
 }

@@ -33,6 +33,7 @@ struct core_ask {
     uint64_t waited_us;       /* so far */
     uint64_t now_us;          /* when the present choice began */
     int full;                 /* somebody could be chosen, but for maxconn= or the queue */
+    int anyhow;               /* takes members on trial, too */
     int empty;                /* nobody was eligible, wherever the request has been */
     unsigned attempts;        /* made so far */
 };
@@ -50,6 +51,7 @@ struct core_choice {
     int sticky;    /* the balancer has stickysession= */
     int pinned;    /* nofailover: the session is not moved */
     int again;     /* the request has been at this member */
+    int trial;     /* the member is on trial */
 };
 
 /* Choose and reserve.  OK, or HTTP_SERVICE_UNAVAILABLE after logging why.
@@ -64,9 +66,14 @@ void core_choose_req_done(struct core_choice *c, uint64_t bytes);
  * 0: it is full. */
 int core_choose_req_again(struct core_choice *c);
 
-/* The member failed; it is out until retry= has passed.  Nothing happens to one
- * with status +I.  The caller logs why. Returns 1 if this took it out. */
-int core_choose_req_failed(const struct core_choice *c, uint64_t now_us);
+/* The member failed, after so long; it is out until retry= has passed.  Nothing happens to
+ * one with status +I.  The caller logs why. Returns 1 if this took it out. */
+int core_choose_req_failed(const struct core_choice *c, uint64_t now_us, uint64_t took_us);
+
+/* A member on trial: it has answered; or its request is over, as <outcome> says, and it
+ * had not. */
+void core_choose_req_proved(struct core_choice *c);
+void core_choose_req_unproved(struct core_choice *c, enum lbx_outcome outcome);
 
 /* May one more repetition be made, by LBXRetryBudget? */
 int core_choose_req_budget(const struct core_set *set);

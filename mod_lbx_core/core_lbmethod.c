@@ -21,7 +21,7 @@ APLOG_USE_MODULE(lbx_core);
 static proxy_worker *find_by(const struct lbx_method *method, const proxy_balancer *b)
 {
     struct core_set *set = core_conf_set(b);
-    struct lbx_pick p = {core_store(), core_store_child(), NULL, (uint64_t)apr_time_now()};
+    struct lbx_pick p = {core_store(), core_store_child(), NULL, (uint64_t)apr_time_now(), 0};
     struct core_roster *cr = set ? core_roster_req_get(set, (uint64_t)apr_time_now(), 1) : NULL;
     struct lbx_charge charge;
     proxy_worker *w = NULL;

@@ -412,12 +412,17 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
     if (core_seam_run_outcome(report) == DONE) {
         atomic_fetch_add(&m->rec->failures, (uint64_t)report->error);
     } else if (report->error) {
-        report->out = core_choose_req_failed(&req->choice, report->ended_us);
+        report->out = core_choose_req_failed(&req->choice, report->ended_us,
+                                             report->ended_us - report->started_us);
         report->out_s = (unsigned long)(m->retry_us / APR_USEC_PER_SEC);
         if (report->out) {
             core_events_note("down", "requests", m->set->name, m->name, "%s %s; out for %lus",
                              lbx_outcome_name(outcome), report->cause, report->out_s);
         }
+        return;
+    }
+    if (req->choice.trial) {
+        core_choose_req_unproved(&req->choice, outcome);
     }
 }
 
@@ -553,7 +558,8 @@ static void force_error(request_rec *r, const struct core_request *req, const ch
         return;
     }
     if (core_seam_run_outcome(&report) != DONE
-        && core_choose_req_failed(&req->choice, report.ended_us)) {
+        && core_choose_req_failed(&req->choice, report.ended_us,
+                                  report.ended_us - (uint64_t)req->attempt.started)) {
         core_events_note("down", "requests", m->set->name, m->name, "%s", reason);
     }
     ap_log_rerror(APLOG_MARK, APLOG_ERR, 0, r,

@@ -60,6 +60,9 @@ static int hold_back(request_rec *r, struct core_request *req, const apr_bucket_
         return 1;
     }
     req->attempt.head = apr_time_now();
+    if (req->choice.trial) {
+        core_choose_req_proved(&req->choice);
+    }
     if (lbx_retry_lists(&req->ask.set->rules->retry, r->status)
         && core_request_req_another(r, req, LBX_OUT_STATUS)) {
         facts->swallowed = 1;

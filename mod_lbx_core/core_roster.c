@@ -11,6 +11,7 @@
 #include "core_events.h"
 #include "core_members.h"
 #include "core_store.h"
+#include "lbx_trial.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -57,7 +58,12 @@ static void take_picture(struct core_set *set, uint32_t n, void *mem, struct pic
 static int end_error(struct core_set *set, struct picture *pic, uint32_t i)
 {
     struct lbx_member_view *v = &pic->view[i];
-    int first = atomic_compare_exchange_strong(&pic->rec[i]->error_at_us, &v->error_at_us, 0);
+    int first;
+
+    if (v->retry_us) { /* retry=0: always, and by all */
+        lbx_trial_begin(pic->rec[i]);
+    }
+    first = atomic_compare_exchange_strong(&pic->rec[i]->error_at_us, &v->error_at_us, 0);
 
     if (first) {
         atomic_store(&pic->rec[i]->held, 0);
@@ -68,6 +74,7 @@ static int end_error(struct core_set *set, struct picture *pic, uint32_t i)
         core_events_note("up", "requests", set->name, set->member[i].name,
                          "asked again, the error is over");
     }
+    v->trial = lbx_trial_is_on(pic->rec[i]);
     v->error_at_us = first ? 0 : atomic_load(&pic->rec[i]->error_at_us);
     return first;
 }

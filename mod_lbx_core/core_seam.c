@@ -14,6 +14,7 @@
 #include "core_store.h"
 #include "core_words.h"
 #include "lbx_queue.h"
+#include "lbx_trial.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -169,6 +170,7 @@ static int lbx_error_set(struct lbx_ref member, uint64_t at_us, int held)
     if (held) {
         atomic_store(&m->held, 1);
     }
+    lbx_trial_end(m); /* the health checker finds out itself */
     before = atomic_exchange(&m->error_at_us, at_us);
     if (!held) {
         atomic_store(&m->held, 0);

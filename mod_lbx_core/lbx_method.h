@@ -15,6 +15,7 @@
 #include "lbx_children.h"
 #include "lbx_limit.h"
 #include "lbx_roster.h"
+#include "lbx_trial.h"
 
 /* One choice: what the method may look at besides the roster. */
 struct lbx_pick {
@@ -22,6 +23,7 @@ struct lbx_pick {
     uint32_t child;        /* the column to reserve in */
     const uint32_t *tried; /* as in struct lbx_ask */
     uint64_t now_us;
+    int anyhow; /* members on trial as well, whoever tries them */
 };
 
 /* What a request owes its method when it ends; the caller keeps it, whatever
@@ -65,17 +67,26 @@ const struct lbx_method *lbx_method_find(const char *name);
 
 enum { LBX_PICK_RETRIES = 8 /* of a choice that somebody else was quicker to take */ };
 
-/* Has the request been at this candidate, or has that maxconn= requests? */
+/* Has the request been at this candidate, has that maxconn= requests, or does somebody
+ * find out whether it is back? */
 static inline int lbx_pick_barred(const struct lbx_pick *p, const struct lbx_cand *c)
 {
     return (p->tried && p->tried[c->index / 32] >> (c->index % 32) & 1)
+           || (c->trial && !p->anyhow && lbx_trial_is_taken(c->rec, p->now_us))
            || (c->limit && lbx_limit_used(p->store, c->slot, c->rec, p->now_us) >= c->limit);
 }
 
-/* Reserve the candidate.  0: it has become full meanwhile. */
+/* Reserve the candidate.  0: it has become full meanwhile, or somebody else tries it. */
 static inline int lbx_pick_take(const struct lbx_pick *p, const struct lbx_cand *c)
 {
-    return lbx_limit_take(p->store, p->child, c->slot, c->rec, c->limit, p->now_us);
+    if (!lbx_limit_take(p->store, p->child, c->slot, c->rec, c->limit, p->now_us)) {
+        return 0;
+    }
+    if (!c->trial || lbx_trial_take(c->rec, p->now_us) || p->anyhow) {
+        return 1;
+    }
+    lbx_store_release(p->store, p->child, c->slot);
+    return 0;
 }
 
 /* The place of the order that ticket <t> stands for. */

@@ -96,6 +96,7 @@ static void fill_candidates(struct lbx_roster *r, const struct lbx_roster_in *in
         c->slot = in->view[c->index].ref.slot;
         c->weight = weights[i];
         c->limit = lbx_limit(in->view[c->index].run.maxconn, in->view[c->index].ramp);
+        c->trial = in->view[c->index].trial;
         c->step = scale / weights[i];
         r->place_of[c->index] = i;
     }

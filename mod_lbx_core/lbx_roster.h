@@ -22,6 +22,7 @@ struct lbx_cand {
     uint32_t index;  /* place in the balancer */
     uint32_t weight; /* places in one period */
     uint32_t limit;  /* requests at once, 0: no limit (lbx_limit) */
+    uint32_t trial;  /* it was on trial when the roster was made */
     uint64_t step;   /* virtual time of one unit of work, see lbx_fair.h */
 };
 

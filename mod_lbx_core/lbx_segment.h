@@ -27,7 +27,7 @@
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
     LBX_SEG_MAJOR = 5, /* another major is never adopted */
-    LBX_SEG_MINOR = 1, /* fields taken from reserved space */
+    LBX_SEG_MINOR = 2, /* fields taken from reserved space */
     LBX_LINE = 64
 };
 
@@ -162,7 +162,9 @@ struct lbx_seg_member {
      * member out, 0 when it is in. */
     LBX_ALIGNED _Atomic uint64_t error_at_us;
     _Atomic uint32_t retries;
-    _Atomic uint32_t held; /* the error ends by a good health check only */
+    _Atomic uint32_t held;     /* the error ends by a good health check only */
+    _Atomic uint32_t slow_ms;  /* how long that failure took; 0: no time (lbx_trial) */
+    _Atomic uint64_t trial_us; /* it is on trial: when the next request may try; 0: it is not */
 
     /* Requests, by atomic addition; owned by the balancer's method. */
     LBX_ALIGNED _Atomic int64_t credit; /* byrequests: turns owed to it (> 0) or by it */

@@ -52,6 +52,7 @@ static const struct {
     {"core", "events", case_events},
     {"core", "retry", case_retry},
     {"core", "limit", case_limit},
+    {"core", "trial", case_trial},
     {"core", "queue", case_queue},
     {"sticky", "cookie", case_cookie},
     {"sticky", "route", case_route},
