@@ -69,21 +69,64 @@ static void check_names(apr_pool_t *p, server_rec *s, server_rec *main, const pr
     }
 }
 
+/* Whose balancer is it?  The main server's comes first, which virtual hosts inherit. */
+static void check_server(apr_pool_t *p, server_rec *s, server_rec *main, apr_hash_t *done,
+                         apr_hash_t *owners)
+{
+    proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
+
+    for (int i = 0; conf && i < conf->balancers->nelts; i++) {
+        proxy_balancer *b = &APR_ARRAY_IDX(conf->balancers, i, proxy_balancer);
+        const char *name = b->s->name;
+
+        if (!apr_hash_get(done, &b->s, sizeof(b->s))) {
+            apr_hash_set(done, apr_pmemdup(p, &b->s, sizeof(b->s)), sizeof(b->s), b);
+            apr_hash_set(owners, apr_psprintf(p, "%pp %s", (void *)s, name), APR_HASH_KEY_STRING,
+                         b);
+            apr_hash_set(owners, name, APR_HASH_KEY_STRING, b);
+            check_routes(p, s, b);
+            check_names(p, s, main, b);
+        }
+    }
+}
+
+/* Directives of the main server speak of everybody's balancers, others of their own. */
+static void check_spoken_of(apr_pool_t *p, server_rec *s, server_rec *main, apr_hash_t *owners)
+{
+    const apr_array_header_t *names = sticky_conf_names(p, s);
+
+    for (int i = 0; i < names->nelts; i++) {
+        const char *name = APR_ARRAY_IDX(names, i, const char *);
+        const char *key = s == main ? name : apr_psprintf(p, "%pp %s", (void *)s, name);
+
+        if (!apr_hash_get(owners, key, APR_HASH_KEY_STRING)) {
+            ap_log_error(APLOG_MARK, APLOG_WARNING, 0, s,
+                         LBXNO(0321) "LBXSticky... of %s: there is no such balancer%s, so this "
+                                     "has no effect",
+                         name,
+                         apr_hash_get(owners, name, APR_HASH_KEY_STRING)
+                             ? " in this virtual host, but elsewhere"
+                             : "");
+        }
+    }
+}
+
+static const void *config_of(server_rec *s)
+{
+    return ap_get_module_config(s->module_config, &lbx_sticky_module);
+}
+
 void sticky_check_boot_warn(apr_pool_t *p, server_rec *main)
 {
-    apr_hash_t *done = apr_hash_make(p);
+    apr_hash_t *done = apr_hash_make(p), *owners = apr_hash_make(p);
 
     for (server_rec *s = main; s; s = s->next) {
-        proxy_server_conf *conf = ap_get_module_config(s->module_config, &proxy_module);
-
-        for (int i = 0; conf && i < conf->balancers->nelts; i++) {
-            proxy_balancer *b = &APR_ARRAY_IDX(conf->balancers, i, proxy_balancer);
-
-            if (!apr_hash_get(done, &b->s, sizeof(b->s))) {
-                apr_hash_set(done, apr_pmemdup(p, &b->s, sizeof(b->s)), sizeof(b->s), b);
-                check_routes(p, s, b);
-                check_names(p, s, main, b);
-            }
+        check_server(p, s, main, done, owners);
+    }
+    check_spoken_of(p, main, main, owners);
+    for (server_rec *s = main->next; s; s = s->next) {
+        if (config_of(s) != config_of(main)) { /* httpd lends the main server's */
+            check_spoken_of(p, s, main, owners);
         }
     }
 }

@@ -385,6 +385,20 @@ const char *sticky_conf_command(cmd_parms *cmd, void *dconf, const char *args)
 /* ------------------------------------------------------------------ */
 /* In force                                                             */
 
+const apr_array_header_t *sticky_conf_names(apr_pool_t *p, server_rec *s)
+{
+    apr_array_header_t *names = apr_array_make(p, 4, sizeof(const char *));
+
+    for (apr_hash_index_t *i = apr_hash_first(p, rules_of(s)); i; i = apr_hash_next(i)) {
+        const char *name = apr_hash_this_key(i);
+
+        if (strcmp(name, EVERY)) {
+            APR_ARRAY_PUSH(names, const char *) = name;
+        }
+    }
+    return names;
+}
+
 static void overlay(struct sticky_rules *to, const struct sticky_rules *from)
 {
     if (!from) {

@@ -93,6 +93,9 @@ const char *sticky_conf_command(cmd_parms *cmd, void *dconf, const char *args);
         STICKY_CONF_ROW("LBXStickyLearn", STICKY_LEARN, "where the id is, and options, or Off"),   \
         STICKY_CONF_ROW("LBXStickyKey", STICKY_KEY, "a secret or file:PATH, and previous= ones")
 
+/* The balancers (const char *) that directives in <s> name. */
+const apr_array_header_t *sticky_conf_names(apr_pool_t *p, server_rec *s);
+
 /* What is in force for a balancer of <s>, in <p>. */
 struct sticky_rules sticky_conf_rules(apr_pool_t *p, server_rec *s, server_rec *main,
                                       const char *balancer);

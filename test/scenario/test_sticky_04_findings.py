@@ -31,6 +31,28 @@ def test_a_standby_may_share_a_route(lab):
     assert web.configtest()[1].strip() == "Syntax OK"
 
 
+@pytest.mark.parametrize("main, vhost, host", [
+    ("LBXStickyCookie balancer://typo LB", "", None),
+    ("<Proxy balancer://typo>\nLBXStickyRewrite On\n</Proxy>", "", None),
+    ("", "LBXStickyLearn balancer://mycluster cookie:S", "one"),  # the main server has it
+])
+def test_a_balancer_that_is_not_there(lab, main, vhost, host):
+    """A name that is mistyped, or a virtual host that speaks of the main server's."""
+    conf = f"{main}\n{balancer_conf(members(lab, 1))}"
+    web = lab.httpd(conf, suite=SUITE, start=False, vhost_conf={"one": vhost + "\n"})
+    code, said = web.configtest()
+    name = "balancer://mycluster" if host else "balancer://typo"
+    assert code == 0 and said.count("LBX0321") == 1 and name in said, said
+
+
+def test_a_balancer_that_is_there(lab):
+    """Said in the main server of one that a virtual host has, and in that host."""
+    conf = "LBXStickyAuto balancer://mycluster plain=no\n".replace("plain=no", "On plain")
+    vhost = balancer_conf(members(lab, 1)) + "LBXStickyRewrite balancer://MyCluster On\n"
+    web = lab.httpd(conf, suite=SUITE, start=False, vhost_conf={"one": vhost})
+    assert web.configtest()[1].strip() == "Syntax OK"
+
+
 def said(web, number="LBX0312"):
     return web.log_lines(number)
 
