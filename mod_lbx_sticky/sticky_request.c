@@ -90,6 +90,14 @@ static int find_route(request_rec *r, const struct lbx_hint_ask *ask, struct sti
     struct lbx_route_search s = {.separator = ask->separator, .known = known_route, .baton = &k};
 
     search(r, ask, &s);
+    if (!s.is_known && q->mode == STICKY_REWRITES && !ask->separator) {
+        /* the application's whole value would be a route; ours stands behind it */
+        struct lbx_route_search behind = {
+            .separator = q->separator, .known = known_route, .baton = &k};
+
+        search(r, ask, &behind);
+        s = behind.is_known ? behind : s;
+    }
     q->has_app = s.route || s.routeless;
     if (!s.route) {
         if (s.routeless) {

@@ -389,16 +389,15 @@ static void insert(request_rec *r, const struct sticky_session *q, const struct 
 /* ------------------------------------------------------------------ */
 /* Rewritten                                                            */
 
+/* Also behind a route that the application itself has put there: what goes on the way
+ * back is ours, always. */
 static int rewrite_line(void *baton, const char *key, const char *value)
 {
     const struct lines *w = baton;
-    size_t len = strlen(w->route);
     struct lbx_setcookie c;
 
     if (lbx_setcookie_read(&c, value) && lbx_span_is(&c.name, w->q->app)
-        && !sticky_req_taken_back(w->r, &c)
-        && !(c.value.len > len && c.value.at[c.value.len - len - 1] == w->q->separator
-             && !memcmp(c.value.at + c.value.len - len, w->route, len))) {
+        && !sticky_req_taken_back(w->r, &c)) {
         const char *end = c.value.at + c.value.len;
 
         value = apr_psprintf(w->r->pool, "%.*s%c%s%s", (int)(end - value), value, w->q->separator,

@@ -220,3 +220,24 @@ def test_only_what_a_member_may_have_set_is_set_again(lab):
     assert again(f"1!2.{route}") == "1!2"
     assert again(f'"1!2.{route}"') == '"1!2', "quoted as before"
     assert backends[1].stats()["last_headers"]["cookie"] == 'S="1!2"'
+
+
+def test_applications_that_write_routes_themselves_keep_theirs(lab):
+    """What they set is theirs; what is put behind it is ours, and goes on the way back."""
+    backends = members(lab, 2)
+    for n, backend in enumerate(backends, 1):
+        backend.behave("/", "answer", session=f"S={{seq}}.r{n}; Path=/")
+    conf = balancer_conf(backends, "stickysession=S", ["route=r1", "route=r2"])
+    web = lab.httpd(conf.replace("</Proxy>", "LBXStickyRewrite On\n</Proxy>"), suite=SUITE)
+    client, = users(lab, web, 1)
+    home, = where(client, 3)
+    seen = {b.name: b for b in backends}[home].stats()["last_headers"]["cookie"]
+    assert seen == f"S=1.r{home[1:]}" and client.jar.get("S") == f"1.r{home[1:]}.r{home[1:]}"
+
+
+def test_rewritten_where_the_whole_value_would_be_the_route(lab):
+    web, backends = sticky(lab, "rewritten", n=2, params="stickysessionsep=Off")
+    client, = users(lab, web, 1)
+    home, = where(client, 3)
+    seen = {b.name: b for b in backends}[home].stats()["last_headers"]["cookie"]
+    assert seen == f"S={client.jar.get('S').partition('.')[0]}"
