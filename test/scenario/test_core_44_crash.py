@@ -93,7 +93,7 @@ def test_killed_with_decisions_on_disk(lab, before):
         run.await_more(20)
         change(web, backends[0], "loadfactor", n + 2)
         web.kill9()
-        check_clean(web, before, ["run/httpd.pid", "run/lbx/lock", "run/lbx/state"])
+        check_clean(web, before, ["run/httpd.pid", "run/lbx/lock", "run/lbx/nonces", "run/lbx/state"])
         web.start()
         assert member_state(web, backends[0])["run"]["weight"] == (n + 2) * 100
     run.stop()
