@@ -61,13 +61,14 @@ SECRET = {"LBXStickyKey"}
 ALLOWED = re.compile(r"must be|must have|allowed|shorter than|at most|one of|length must|unknown|needs|"
                      r"positive|On\|Off|between|is not|expected|must name|takes", re.I)
 
+NONE_SUCH = {"no_such_parameter", "nosuchparameter"}
 STOCK_MEMBER = ["loadfactor", "retry", "ttl", "min", "max", "smax", "timeout", "connectiontimeout",
                 "ping", "acquire", "iobuffersize", "receivebuffersize", "flushwait", "lbset",
                 "responsefieldsize", "status", "route", "redirect", "disablereuse", "enablereuse",
-                "keepalive", "flushpackets", "addressttl", "upgrade", "no_such_parameter"]
+                "keepalive", "flushpackets", "addressttl", "upgrade", *NONE_SUCH]
 STOCK_BALANCER = ["lbmethod", "maxattempts", "timeout", "forcerecovery", "failonstatus",
                   "failontimeout", "stickysession", "stickysessionsep", "scolonpathdelim",
-                  "nofailover", "growth", "nonce", "no_such_parameter", "nosuchparameter"]
+                  "nofailover", "growth", "nonce", *NONE_SUCH]
 STOCK_SERVER = ["BalancerPersist", "BalancerInherit", "BalancerGrowth", "ProxyPassInherit"]
 
 

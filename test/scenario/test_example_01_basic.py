@@ -7,11 +7,36 @@ What it is not: a test of the methods and states themselves (test_core_*).
 
 import re
 from collections import Counter
+from pathlib import Path
 
 from core_help import who
-from lab.example import adapt, example, needs, read, suite
+from lab import layout
+from lab.example import DIRECTORY, adapt, example, needs, read, suite
 
 DOWN = r"LBX0182|AH00957|AH00959|AH01114|AH01102|AH00898"
+
+
+def test_each_example_has_a_scenario():
+    """By its name in one of these files; prose and pictures are not meant."""
+    texts = "".join(f.read_text(encoding="utf-8") for f in Path(__file__).parent.glob("test_example_*.py"))
+    names = {str(f.relative_to(DIRECTORY)) for f in DIRECTORY.rglob("*") if f.is_file()}
+    # read by a name that is put together
+    names -= {"migrate/before.conf", "migrate/after.conf"}
+    assert len(names) > 20 and [n for n in names if f'"{n}"' not in texts and f'"{Path(n).name}"' not in texts] == []
+
+
+def test_the_tutorial_with_the_modules_as_it_loads_them(lab):
+    one, two = lab.backend("one"), lab.backend("two")
+    loads = read("lbx.conf")
+    for module in {"core", "sticky", "hcheck", "manager"} - set(suite()):
+        loads = re.sub(rf"(?m)^LoadModule lbx_{module}_module.*$", "", loads)
+    web = example(lab, "tutorial.conf", {"app-server-1.internal:8080": one, "app-server-2.internal:8080": two},
+                  listen=8080, suite=(), modules=("watchdog",), defines={"LBX_DIR": layout.SUITE_DIR},
+                  before=loads)
+    client = lab.client(web.ports[1])
+    answers = [client.get("/any", headers={"Host": "your-app.com"}) for _ in range(10)]
+    assert Counter(a.backend for a in answers) == {"one": 5, "two": 5}
+    assert one.stats()["last_headers"]["host"] == "your-app.com"
 
 
 def test_minimal(lab):

@@ -14,7 +14,7 @@ from compare_help import (HTTPD, any_count, ask, checks_without_additions, one_s
 from core_help import who
 from lab import eventually, layout
 from lab.example import adapt, read, suite
-from test_docs_01_bad_values import STOCK_BALANCER, STOCK_MEMBER
+from test_docs_01_bad_values import NONE_SUCH, STOCK_BALANCER, STOCK_MEMBER
 
 NAMES = ("site-1", "site-2", "site-3", "site-4")
 HEALTH = ("hcmethod", "hcuri", "hcinterval", "hcpasses", "hcfails", "hcexpr", "hctemplate")
@@ -65,7 +65,7 @@ def behaviour(web, backends):
 
 def test_the_site_has_all_that_stock_has():
     text = read("migrate/site.conf")
-    missing = [key for key in {*STOCK_MEMBER, *STOCK_BALANCER} - {"no_such_parameter"}
+    missing = [key for key in {*STOCK_MEMBER, *STOCK_BALANCER} - NONE_SUCH
                | {"upgrade", "secret", *HEALTH} if f" {key}=" not in text]
     missing += [name for name in DIRECTIVES if not re.search(rf"^{name}\s", text, re.M)]
     assert not missing
