@@ -10,7 +10,7 @@ import pytest
 
 from core_help import balancer_conf, member_state, members, who
 
-NOISE = "LBX0182|LBX0187|AH00957|AH01114|AH00898|AH01102"
+NOISE = "LBX0182|AH00957|AH01114|AH00898|AH01102"
 
 
 @pytest.fixture
