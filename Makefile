@@ -213,6 +213,7 @@ bench: need $(BENCH_C:test/bench/%.c=build/test/fast/bin/%) modules labmod
 	@$(if $(wildcard test/bench/run.py),$(PYTHON) test/bench/run.py)
 	@echo '== requests of a session' && $(PYTHON) test/bench/sticky.py
 	@echo '== the manager with 1,000 members' && $(PYTHON) test/bench/manager.py
+	@echo '== the figures of conf/examples/tuning.conf' && $(PYTHON) test/bench/tuning.py
 
 # ---- long runs -------------------------------------------------------------------------
 
