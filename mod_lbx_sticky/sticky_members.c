@@ -159,85 +159,86 @@ static int refresh(struct sticky_set *set, const struct lbx_hint_ask *ask)
     return changed;
 }
 
-static uint32_t find_id(const struct sticky_set *set, const struct lbx_hint_ask *ask, unsigned k,
-                        uint64_t id)
-{
-    for (uint32_t i = 0; i < ask->n && i < set->ids_n; i++) {
-        uint64_t own =
-            k < 2 ? set->ids[i].id[k] : id_of(set, k, set->ids[i].route, ask->member_name(ask, i));
+/* What is looked for, in one of three ways. */
+struct wanted {
+    struct sticky_set *set;
+    const struct lbx_hint_ask *ask;
+    unsigned k; /* of an id */
+    uint64_t id;
+    const char *route;
+    size_t len; /* of the route */
+    uint32_t number;
+    uint32_t (*shorten)(uint64_t hash);
+};
 
-        if (own == id && *set->ids[i].shown
-            && !strcmp(set->ids[i].route, ask->member_route(ask, i))) {
+typedef int (*fits_fn)(const struct wanted *w, const struct sticky_id *row, uint32_t i);
+
+static inline uint32_t find(const struct wanted *w, fits_fn fits)
+{
+    for (uint32_t i = 0; i < w->ask->n && i < w->set->ids_n; i++) {
+        const struct sticky_id *row = &w->set->ids[i];
+
+        if (*row->shown && fits(w, row, i)
+            && !strcmp(row->route, w->ask->member_route(w->ask, i))) {
             return i;
         }
     }
     return STICKY_NOBODY;
 }
 
-static uint32_t find_route(const struct sticky_set *set, const struct lbx_hint_ask *ask,
-                           const char *route, size_t len)
+/* Inline, so that each way has a loop of its own: it runs for every request. */
+static inline uint32_t look_up(const struct wanted *w, fits_fn fits)
 {
-    for (uint32_t i = 0; i < ask->n && i < set->ids_n; i++) {
-        const struct sticky_id *row = &set->ids[i];
+    uint32_t who;
 
-        if (strlen(row->shown) == len && !memcmp(row->shown, route, len)
-            && !strcmp(row->route, ask->member_route(ask, i))) {
-            return i;
-        }
+    apr_thread_mutex_lock(w->set->mutex);
+    who = find(w, fits);
+    if (who == STICKY_NOBODY && refresh(w->set, w->ask)) {
+        who = find(w, fits);
     }
-    return STICKY_NOBODY;
+    apr_thread_mutex_unlock(w->set->mutex);
+    return who;
+}
+
+static int has_id(const struct wanted *w, const struct sticky_id *row, uint32_t i)
+{
+    return w->id
+           == (w->k < 2 ? row->id[w->k]
+                        : id_of(w->set, w->k, row->route, w->ask->member_name(w->ask, i)));
+}
+
+static int has_route(const struct wanted *w, const struct sticky_id *row, uint32_t i)
+{
+    (void)i;
+    return strlen(row->shown) == w->len && !memcmp(row->shown, w->route, w->len);
+}
+
+static int has_number(const struct wanted *w, const struct sticky_id *row, uint32_t i)
+{
+    (void)i;
+    return w->shorten(row->shared) == w->number;
 }
 
 uint32_t sticky_members_req_by_id(struct sticky_set *set, const struct lbx_hint_ask *ask,
                                   unsigned k, uint64_t id)
 {
-    uint32_t who;
+    struct wanted w = {.set = set, .ask = ask, .k = k, .id = id};
 
-    apr_thread_mutex_lock(set->mutex);
-    who = find_id(set, ask, k, id);
-    if (who == STICKY_NOBODY && refresh(set, ask)) {
-        who = find_id(set, ask, k, id);
-    }
-    apr_thread_mutex_unlock(set->mutex);
-    return who;
+    return look_up(&w, has_id);
 }
 
 uint32_t sticky_members_req_by_route(struct sticky_set *set, const struct lbx_hint_ask *ask,
                                      const char *route, size_t len)
 {
-    uint32_t who;
+    struct wanted w = {.set = set, .ask = ask, .route = route, .len = len};
 
-    apr_thread_mutex_lock(set->mutex);
-    who = find_route(set, ask, route, len);
-    if (who == STICKY_NOBODY && refresh(set, ask)) {
-        who = find_route(set, ask, route, len);
-    }
-    apr_thread_mutex_unlock(set->mutex);
-    return who;
-}
-
-static uint32_t find_number(const struct sticky_set *set, const struct lbx_hint_ask *ask,
-                            uint32_t number, uint32_t (*shorten)(uint64_t hash))
-{
-    for (uint32_t i = 0; i < ask->n && i < set->ids_n; i++) {
-        if (*set->ids[i].shown && shorten(set->ids[i].shared) == number
-            && !strcmp(set->ids[i].route, ask->member_route(ask, i))) {
-            return i;
-        }
-    }
-    return STICKY_NOBODY;
+    return look_up(&w, has_route);
 }
 
 uint32_t sticky_members_req_by_number(struct sticky_set *set, const struct lbx_hint_ask *ask,
                                       uint32_t number, uint32_t (*shorten)(uint64_t hash))
 {
-    uint32_t who;
+    struct wanted w = {.set = set, .ask = ask, .number = number, .shorten = shorten};
 
-    apr_thread_mutex_lock(set->mutex);
-    who = find_number(set, ask, number, shorten);
-    if (who == STICKY_NOBODY && refresh(set, ask)) {
-        who = find_number(set, ask, number, shorten);
-    }
-    apr_thread_mutex_unlock(set->mutex);
-    return who;
+    return look_up(&w, has_number);
 }
