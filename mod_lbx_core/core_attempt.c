@@ -97,12 +97,35 @@ struct core_peer {
     socklen_t len;
 };
 
-static const struct core_peer *peer_of(apr_pool_t *p, int fd)
+/* Do both ends have one address?  A Unix socket's always do. */
+static int is_same_host(const struct sockaddr_storage *a, const struct sockaddr_storage *b)
+{
+    switch (a->ss_family) {
+    case AF_INET:
+        return ((const struct sockaddr_in *)a)->sin_addr.s_addr
+               == ((const struct sockaddr_in *)b)->sin_addr.s_addr;
+    case AF_INET6:
+        return !memcmp(&((const struct sockaddr_in6 *)a)->sin6_addr,
+                       &((const struct sockaddr_in6 *)b)->sin6_addr, sizeof(struct in6_addr));
+    default:
+        return a->ss_family == AF_UNIX;
+    }
+}
+
+/* The other end, if it is a process of this host: NULL else.  What a reset says of another
+ * system's processes is not known here: some reset what has been read as well. */
+static const struct core_peer *peer_here(apr_pool_t *p, int fd)
 {
     struct core_peer *peer = apr_pcalloc(p, sizeof(*peer));
+    struct sockaddr_storage own;
+    socklen_t len = sizeof(own);
 
     peer->len = sizeof(peer->address);
-    return getpeername(fd, (struct sockaddr *)&peer->address, &peer->len) ? NULL : peer;
+    if (getpeername(fd, (struct sockaddr *)&peer->address, &peer->len)
+        || getsockname(fd, (struct sockaddr *)&own, &len)) {
+        return NULL;
+    }
+    return is_same_host(&peer->address, &own) ? peer : NULL;
 }
 
 /* Is there nobody any more who accepts connections? */
@@ -133,17 +156,24 @@ static int is_deserted(const struct core_peer *peer)
  * one that lives may be on purpose. */
 static int died_unread(const struct core_attempt *a)
 {
-    return a->facts.unread && a->small && a->peer && is_deserted(a->peer);
+    return a->facts.unread && !a->facts.got_bytes && a->small && a->peer && is_deserted(a->peer);
 }
 
-/* What any server reads at once, with the head before it. */
+static int add_length(void *sum, const char *key, const char *value)
+{
+    *(apr_off_t *)sum += (apr_off_t)(strlen(key) + strlen(value) + 4);
+    return 1;
+}
+
+/* Head and body together: what any server reads at once. */
 static int is_small(const request_rec *r)
 {
     enum { SMALL = 4096 };
     const char *length = apr_table_get(r->headers_in, "Content-Length");
+    apr_off_t sum = (apr_off_t)strlen(r->the_request) + (length ? apr_atoi64(length) : 0);
 
-    return !apr_table_get(r->headers_in, "Transfer-Encoding")
-           && (!length || apr_atoi64(length) <= SMALL);
+    apr_table_do(add_length, &sum, r->headers_in, NULL);
+    return sum >= 0 && sum <= SMALL && !apr_table_get(r->headers_in, "Transfer-Encoding");
 }
 
 /* ------------------------------------------------------------------ */
@@ -402,7 +432,7 @@ static int see_request_sent(request_rec *r, request_rec *pr)
     if (a->proof && a->fd < 0) {
         a->fd = dup(fd_of(pr->connection));
         a->small = is_small(r);
-        a->peer = peer_of(r->pool, a->fd);
+        a->peer = peer_here(r->pool, a->fd);
     }
     if (a->try_us) {
         limit_head(a, pr);

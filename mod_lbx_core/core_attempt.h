@@ -36,7 +36,7 @@ struct core_attempt {
     int weighed;                  /* ... if they are known */
     int ended;                    /* the member closed its end in order */
     int small;                    /* the request is read in one go, or not at all */
-    const struct core_peer *peer; /* whom it was sent to, or NULL */
+    const struct core_peer *peer; /* whom it was sent to, on this host; or NULL */
 };
 
 /* What an attempt may change of a request. */

@@ -458,6 +458,39 @@ def test_a_post_that_a_killed_member_had_not_read(lab, body, want):
     assert two.requests == (want == 200)
 
 
+def test_a_post_that_a_killed_member_had_begun_to_answer(lab):
+    """An early hint came: it was at work, whatever it had left unread."""
+    two, = members(lab, 1)
+    listener = socket.create_server(("127.0.0.1", 0))
+
+    def hint_and_go():
+        conn, _ = listener.accept()
+        conn.recv(10)  # the rest is left unread: the close will be a reset
+        conn.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        hinted.wait(10)
+        listener.close()
+        conn.close()
+
+    hinted = threading.Event()
+    server = threading.Thread(target=hint_and_go)
+    server.start()
+    web = lab.httpd(f"""<Proxy "balancer://mycluster">
+    BalancerMember "http://127.0.0.1:{listener.getsockname()[1]}" disablereuse=On
+    BalancerMember "{two.url}" lbset=1
+</Proxy>
+ProxyPass "/" "balancer://mycluster/"
+""", children=1)
+    web.expect_log(NOISE)
+    client = lab.client(web)
+    client.send(b"POST /x HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
+                b"Content-Length: 2\r\n\r\nab")
+    hint = client.recv(12)
+    hinted.set()
+    server.join(10)
+    found = hint + client.recv(1 << 20)
+    assert two.requests == 0 and b"HTTP/1.1 200" not in found, found
+
+
 def test_without_stale_no_reset_counts_as_unread(lab):
     one, two, web = two_members(lab, own="", RetryOn="connect-failure reset timeout")
     client = lab.client(web)
