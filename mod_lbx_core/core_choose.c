@@ -184,13 +184,18 @@ static int reserve(const struct core_roster *cr, const struct core_member *m)
 }
 
 /* A member that was not chosen by our method: reserve it and charge it.  0: it is
- * full. */
+ * full, or another request was quicker to try it out. */
 static int take_elected(struct core_choice *out, const struct core_ask *ask,
                         const struct core_roster *cr, struct core_member *m, enum lbx_why why)
 {
     uint32_t place = cr->r->place_of[m->index];
+    int may_move = (why == LBX_WHY_ROUTE || why == LBX_WHY_REDIRECT) && !out->pinned;
 
     if (!reserve(cr, m)) {
+        return 0;
+    }
+    if (may_move && !lbx_trial_take(m->rec, ask->now_us)) { /* last: nothing refuses it now */
+        lbx_store_release(core_store(), core_store_child(), m->ref.slot);
         return 0;
     }
     out->charge = (struct lbx_charge){.set = ask->set->rec, .rec = m->rec};
@@ -245,12 +250,6 @@ static int bespoken(const struct lbx_ahead *ahead, const struct core_roster *cr,
 
 enum got { NOBODY, CHOSEN, WAITS };
 
-/* Does somebody else find out whether the member is back? */
-static int is_tried_out(const struct core_ask *ask, const struct core_member *m)
-{
-    return lbx_trial_is_on(m->rec) && !lbx_trial_take(m->rec, ask->now_us);
-}
-
 /* By its session: NOBODY of its own can be used, or it WAITS for its own. */
 static enum got choose_by_session(struct core_ask *ask, const struct core_roster *cr,
                                   const struct lbx_ahead *ahead, struct core_choice *out)
@@ -263,8 +262,8 @@ static enum got choose_by_session(struct core_ask *ask, const struct core_roster
         return out->pinned ? WAITS : NOBODY;
     }
     out->pinned = cr->vals.nofailover != 0;
-    if (!out->pinned && is_tried_out(ask, m)) {
-        return NOBODY;
+    if (!out->pinned && lbx_trial_is_taken(m->rec, ask->now_us)) {
+        return NOBODY; /* somebody else finds out whether it is back */
     }
     if (bespoken(ahead, cr, m)
         || !take_elected(out, ask, cr, m, own ? LBX_WHY_ROUTE : LBX_WHY_REDIRECT)) {

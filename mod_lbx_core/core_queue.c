@@ -158,11 +158,11 @@ static int goes_on(uint32_t pid)
 static int look_for_gone(uint64_t now_us)
 {
     enum { EACH_US = 50000 };
-    static _Atomic uint64_t next_us; /* of this process */
-    uint64_t due = atomic_load_explicit(&next_us, memory_order_relaxed);
+    _Atomic uint64_t *next_us = &core_store()->seg[0]->look_us;
+    uint64_t due = atomic_load_explicit(next_us, memory_order_relaxed);
 
     if ((now_us < due && due <= now_us + EACH_US)
-        || !atomic_compare_exchange_strong(&next_us, &due, now_us + EACH_US)) {
+        || !atomic_compare_exchange_strong(next_us, &due, now_us + EACH_US)) {
         return 0;
     }
     return lbx_store_child_look(core_store(), goes_on) > 0;

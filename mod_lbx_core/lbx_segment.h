@@ -27,7 +27,7 @@
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
     LBX_SEG_MAJOR = 5, /* another major is never adopted */
-    LBX_SEG_MINOR = 2, /* fields taken from reserved space */
+    LBX_SEG_MINOR = 3, /* fields taken from reserved space */
     LBX_LINE = 64
 };
 
@@ -63,6 +63,8 @@ struct lbx_seg_head {
 
     /* Children claim and the parent clears a slot by compare-and-swap. */
     LBX_ALIGNED _Atomic uint32_t children_high; /* slots above were never used */
+    uint32_t reserved2_;
+    _Atomic uint64_t look_us; /* when those who wait look again who is gone: one for all */
 };
 
 /* struct lbx_tally as requests write it. */

@@ -342,9 +342,9 @@ void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct
     out->retired = m->life != LBX_LIVE;
     out->ramp = m->ramp ? m->ramp : LBX_RAMP_FULL;
     out->held = m->held;
-    out->trial = atomic_load(&m->trial_us) != 0;
     out->panic = 0;
     out->error_at_us = m->error_at_us;
+    out->trial = atomic_load(&m->trial_us) != 0; /* begins before the error ends */
     out->drain_at_us = m->drain_at_us;
     out->drain_us = 0;
     out->retry_us = 0;
