@@ -196,7 +196,7 @@ int lbx_route_from_cookies(struct lbx_route_search *s, const char *header, const
 {
     struct lbx_cookie_cursor c = {header, header + strlen(header)};
     struct lbx_cookie cookie;
-    int more = 1;
+    int more = !s->is_known; /* else the URL has said it */
 
     s->tries = LBX_ROUTE_TRIES;
     while (more && lbx_cookie_next(&c, &cookie)) {

@@ -433,6 +433,19 @@ START_TEST(route_takes_linear_time_and_few_questions)
 }
 END_TEST
 
+START_TEST(route_of_the_url_stands)
+{
+    unsigned asked = 0;
+    struct lbx_route_search s = {.known = is_member, .baton = &asked};
+    char room[ROOM];
+
+    ck_assert_int_eq(lbx_route_from_url(&s, "/;p=r1", "p", 0, room), 1);
+    ck_assert_int_eq(lbx_route_from_cookies(&s, "S=nobody", "S"), 1);
+    ck_assert_str_eq(s.route, "r1");
+    ck_assert_str_eq(s.from, "p");
+}
+END_TEST
+
 START_TEST(route_of_the_cookie_survives_a_hostile_url)
 {
     char *url = repeat("/?p=x", ".a", 4096);
@@ -502,6 +515,7 @@ TCase *case_route(void)
     tcase_add_test(tc, route_stays_inside);
     tcase_add_loop_test(tc, route_takes_linear_time_and_few_questions, 0,
                         sizeof(hostile) / sizeof(hostile[0]));
+    tcase_add_test(tc, route_of_the_url_stands);
     tcase_add_test(tc, route_of_the_cookie_survives_a_hostile_url);
     tcase_add_test(tc, route_lengths);
     return tc;
