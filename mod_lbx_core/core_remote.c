@@ -49,9 +49,11 @@ void core_remote_req_way(request_rec *r, const proxy_server_conf *conf, const ch
     if (i < n) {
         *way = (struct core_remote){e[i].hostname, e[i].port};
     }
+#if AP_MODULE_MAGIC_AT_LEAST(20120211, 131)
     if (i < n && e[i].creds) {
         apr_table_setn(r->notes, "proxy-basic-creds", e[i].creds);
     } else {
         apr_table_unset(r->notes, "proxy-basic-creds"); /* of another member's proxy */
     }
+#endif
 }

@@ -34,7 +34,7 @@ UNIQUE = [
 ]
 
 # What httpd's headers got after 2.4.57, the oldest that the suite is built for: names, and fields
-# of structs that are reached through a pointer.
+# of structs.
 LATER = re.compile(r"""\b(?:
     AP_CTIME_OPTION_(?:GMTOFF|MSEC)|AP_EXPR_FLAG_RESTRICTED_FILE_FUNC|AP_HTTP2_HAS_GET_POLLFD|AP_IS_SLASH|
     AP_MPMQ_CAN_WAITIO|AP_REQUEST_(?:IS_)?TRUSTED_CT|AP_SLASHES|AP_TRUST_CGILIKE_CL_ENVVAR|CASE_BLIND_FILESYSTEM|
@@ -43,7 +43,7 @@ LATER = re.compile(r"""\b(?:
     ap_get_pollfd_from_conn|ap_\w+_timingsafe|ap_proxy_(?:determine_address|fixup_uds_filename)|
     ap_set_content_type_ex|ap_set_listentcpdeferaccept|ap_set_time_process_request|ap_stat_check|
     ap_systemd_listen_fds|http2_get_pollfd_from_conn|proxy_address)\b|
-    ->(?:address_expiry|address_ttl|address_ttl_set|fwd_pool|hostport|is_host_matchable|
+    (?:->|\.)(?:address_expiry|address_ttl|address_ttl_set|creds|fwd_pool|hostport|is_host_matchable|
     uds_pool|unc_list|wait_io)\b""", re.X)
 
 LONGEST_FILE, LONGEST_PURE, LONGEST_FUNCTION, HEAD = 700, 400, 80, 15
@@ -144,7 +144,7 @@ def guarded(s, name):
 def later_names(tree):
     for s in tree.c:
         for line, m in s.find(LATER):
-            if line not in guarded(s, m.group(0).lstrip("->")):
+            if line not in guarded(s, m.group(0).lstrip("->.")):
                 yield s, line, f"{m.group(0)} came after httpd 2.4.57: needs #if AP_MODULE_MAGIC_AT_LEAST"
 
 
