@@ -7,6 +7,7 @@
 #include "lbx_attrs.h"
 
 #include <string.h>
+#include <strings.h>
 
 _Static_assert(sizeof(struct lbx_attrs) == LBX_ATTRS_WORDS * sizeof(uint64_t), "copied in words");
 
@@ -28,9 +29,9 @@ static void words_of(const struct lbx_attrs *a, uint64_t word[LBX_ATTRS_WORDS])
     struct lbx_attrs clean;
 
     memset(&clean, 0, sizeof(clean));
-    clean.life = a->life;
     clean.flags = a->flags;
     clean.httponly = a->httponly;
+    clean.tls = a->tls;
     memcpy(clean.domain, a->domain, strnlen(a->domain, LBX_ATTRS_DOMAIN));
     memcpy(clean.path, a->path, strnlen(a->path, LBX_ATTRS_PATH));
     memcpy(word, &clean, sizeof(clean));
@@ -77,4 +78,29 @@ int lbx_attrs_covers(const char *path, const char *uri)
 
     return len && !strncmp(path, uri, len)
            && (path[len - 1] == '/' || !uri[len] || uri[len] == '/');
+}
+
+/* RFC 6265, 5.1.3: the host itself, or one below it; addresses have none below. */
+static int domain_covers(const char *domain, const char *host)
+{
+    size_t len, host_len = host ? strlen(host) : 0;
+    const char *tail;
+
+    domain += *domain == '.';
+    len = strlen(domain);
+    if (!len || host_len < len) {
+        return 0;
+    }
+    tail = host + host_len - len;
+    if (strcasecmp(tail, domain)) {
+        return 0;
+    }
+    return tail == host
+           || (tail[-1] == '.' && strspn(host, "0123456789.") < host_len && !strchr(host, ':'));
+}
+
+int lbx_attrs_fit(const struct lbx_attrs *a, const char *host, const char *uri, int tls)
+{
+    return lbx_attrs_covers(a->path, uri) && (!*a->domain || domain_covers(a->domain, host))
+           && a->tls == (tls != 0);
 }

@@ -412,12 +412,11 @@ static void keep_attributes(const request_rec *r, const struct sticky_session *q
                             const struct lbx_setcookie *c)
 {
     struct sticky_set_counts *shared = sticky_notes_set(q->set->ref);
-    struct lbx_attrs a = {.flags = flags_of(c), .httponly = (uint8_t)c->httponly};
+    struct lbx_attrs a = {
+        .flags = flags_of(c), .httponly = (uint8_t)c->httponly, .tls = (uint8_t)is_https(r)};
     const char *path = path_of(r, c);
-    uint32_t ends = expiry(r, c), now = (uint32_t)apr_time_sec(r->request_time);
 
     if (shared && strlen(path) <= LBX_ATTRS_PATH && c->domain.len <= LBX_ATTRS_DOMAIN) {
-        a.life = ends > now ? ends - now : 0;
         apr_cpystrn(a.domain, text(r->pool, &c->domain), sizeof(a.domain));
         apr_cpystrn(a.path, path, sizeof(a.path));
         lbx_attrs_keep(&shared->app_attrs, &a);
@@ -437,8 +436,9 @@ static int presentable(const char *value)
 }
 
 /* Another member has answered, and the application sees no reason to set its cookie
- * again: as it did so the last time.  Where that is not known, or was for another URL:
- * for the whole site, and as careful as can be. */
+ * again: as it did so the last time, for whomever.  Where that is not known, or a browser
+ * would not take it here: for the whole site, and as careful as can be.  Always until the
+ * browser ends: how long the client's own was to last is not known. */
 static void repin(request_rec *r, const struct sticky_session *q, const char *route)
 {
     struct sticky_set_counts *shared = sticky_notes_set(q->set->ref);
@@ -446,9 +446,9 @@ static void repin(request_rec *r, const struct sticky_session *q, const char *ro
     const char *quote = q->app_quoted ? "\"" : "";
     struct lbx_attrs a = {.httponly = 1};
 
-    if (shared && lbx_attrs_recall(&shared->app_attrs, &a) && lbx_attrs_covers(a.path, r->uri)) {
+    if (shared && lbx_attrs_recall(&shared->app_attrs, &a)
+        && lbx_attrs_fit(&a, r->hostname, r->uri, is_https(r))) {
         t.flags = a.flags;
-        t.expires = a.life ? (uint32_t)apr_time_sec(r->request_time) + a.life : 0;
         apr_cpystrn(t.domain, a.domain, sizeof(t.domain));
         apr_cpystrn(t.path, a.path, sizeof(t.path));
     } else {

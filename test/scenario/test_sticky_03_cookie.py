@@ -175,8 +175,8 @@ def begun(lab, web, path="/"):
 
 
 @pytest.mark.parametrize("line, want", [
-    ("Path=/app; Max-Age=3600; SameSite=Lax", {"path": "/app", "max-age": "3600",
-                                               "samesite": "Lax"}),
+    ("Path=/app; SameSite=Lax", {"path": "/app", "samesite": "Lax"}),
+    ("Path=/app; Max-Age=3600", {"path": "/app"}),  # how long is that client's own
     ("Path=/app/; Domain=example.com; Secure; HttpOnly; SameSite=None; Partitioned",
      {"path": "/app/", "domain": "example.com", "secure": "", "httponly": "", "samesite": "None",
       "partitioned": ""}),
@@ -184,7 +184,9 @@ def begun(lab, web, path="/"):
 def test_a_moved_session_s_cookie_is_set_as_the_application_does(lab, line, want):
     """Else the client would have two of them, and send the old one first."""
     web, backends = rewriting(lab, f"S={{seq}}; {line}", children=2)
-    client = begun(lab, web, "/app/x")
+    for client in (one := [lab.client(web, host="www.example.com") for _ in range(2)]):
+        client.get("/app/x")
+    client, = (c for c in one if "b1" in where(c, 1, "/app/x"))
     backends[0].refuse()
     assert attributes(set_cookies(client.get("/app/x"))["S"]) == want
     backends[0].accept_again()
@@ -202,6 +204,24 @@ def test_attributes_that_are_not_for_this_url_are_not_taken(lab):
     backends[0].refuse()
     assert attributes(set_cookies(client.get("/a"))["S"]) == {"path": "/", "httponly": ""}
     assert where(client, 2, "/a") == {"b2"}
+
+
+@pytest.mark.parametrize("theirs", [
+    "Path=/; Domain=tenant1.example; Max-Age=2592000; SameSite=Lax",
+    "Path=/; Max-Age=2592000", "Path=/; Expires=Fri, 31 Dec 2100 23:59:59 GMT",
+])
+def test_another_users_cookie_decides_nothing_of_ours(lab, theirs):
+    """A Domain that the browser would refuse, or a "remember me" that was not asked for."""
+    web, backends = rewriting(lab, "S={seq}; Path=/; HttpOnly")
+    for backend in backends:
+        backend.behave("/login", "answer", headers={"Set-Cookie": f"S=aaa; {theirs}"})
+    client = begun(lab, web)
+    web.get("/login", headers={"Host": "www.tenant1.example"})
+    backends[0].refuse()
+    host = {"Host": "www.tenant2.example"}
+    line = attributes(set_cookies(client.get("/", headers=host))["S"])
+    assert not {"domain", "max-age", "expires"} & set(line), line
+    assert line["path"] == "/" and not set_cookies(client.get("/", headers=host)), "once"
 
 
 def test_only_what_a_member_may_have_set_is_set_again(lab):

@@ -14,7 +14,7 @@
 
 static struct lbx_attrs like(unsigned i)
 {
-    struct lbx_attrs a = {.life = i, .flags = (uint8_t)(i << 4), .httponly = i & 1};
+    struct lbx_attrs a = {.flags = (uint8_t)i, .httponly = i & 1, .tls = i / 2 & 1};
 
     memset(a.domain, 'a' + (int)(i % 26), i % (LBX_ATTRS_DOMAIN + 1));
     memset(a.path, 'A' + (int)(i % 26), i % (LBX_ATTRS_PATH + 1));
@@ -23,7 +23,7 @@ static struct lbx_attrs like(unsigned i)
 
 static int same(const struct lbx_attrs *a, const struct lbx_attrs *b)
 {
-    return a->life == b->life && a->flags == b->flags && a->httponly == b->httponly
+    return a->flags == b->flags && a->httponly == b->httponly && a->tls == b->tls
            && !strcmp(a->domain, b->domain) && !strcmp(a->path, b->path);
 }
 
@@ -33,7 +33,7 @@ START_TEST(the_last_one_is_remembered)
     struct lbx_attrs found;
 
     ck_assert(!lbx_attrs_recall(&slot, &found));
-    for (unsigned i = 0; i < 300; i++) {
+    for (unsigned i = 0; i < 256; i++) {
         struct lbx_attrs a = like(i);
 
         lbx_attrs_keep(&slot, &a);
@@ -73,7 +73,7 @@ static void *work(void *wrong)
 
         lbx_attrs_keep(&shared, &a);
         if (lbx_attrs_recall(&shared, &found)) {
-            a = like(found.life);
+            a = like(found.flags);
             atomic_fetch_add((_Atomic unsigned *)wrong, !same(&found, &a));
         }
     }
@@ -113,6 +113,43 @@ START_TEST(urls_of_a_path)
 }
 END_TEST
 
+static const struct {
+    const char *domain, *host;
+    int fit;
+} hosts[] = {
+    {"", "www.a.example", 1},
+    {"", NULL, 1},
+    {"a.example", "a.example", 1},
+    {"a.example", "www.A.example", 1},
+    {".a.example", "www.a.example", 1},
+    {"a.example", "b.example", 0},
+    {"a.example", "wwwa.example", 0},
+    {"www.a.example", "a.example", 0},
+    {"a.example", "", 0},
+    {"a.example", NULL, 0},
+    {".", "a.example", 0},
+    {"0.0.1", "127.0.0.1", 0},
+    {"127.0.0.1", "127.0.0.1", 1},
+    {"1", "[::1]", 0},
+};
+
+START_TEST(hosts_of_a_domain)
+{
+    for (unsigned i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++) {
+        struct lbx_attrs a = {.path = "/"};
+
+        strcpy(a.domain, hosts[i].domain); /* style-ok: the table's are short */
+        ck_assert_msg(lbx_attrs_fit(&a, hosts[i].host, "/x", 0) == hosts[i].fit, "%s %s",
+                      hosts[i].domain, hosts[i].host);
+        ck_assert(!lbx_attrs_fit(&a, hosts[i].host, "/x", 1));
+        a.tls = 1;
+        ck_assert_int_eq(lbx_attrs_fit(&a, hosts[i].host, "/x", 1), hosts[i].fit);
+        a.path[1] = 'y';
+        ck_assert(!lbx_attrs_fit(&a, hosts[i].host, "/x", 1));
+    }
+}
+END_TEST
+
 TCase *case_attrs(void)
 {
     TCase *tc = tcase_create("attrs");
@@ -121,5 +158,6 @@ TCase *case_attrs(void)
     tcase_add_test(tc, half_of_one_and_half_of_another_is_not_known);
     tcase_add_test(tc, many_at_once);
     tcase_add_test(tc, urls_of_a_path);
+    tcase_add_test(tc, hosts_of_a_domain);
     return tc;
 }
