@@ -249,7 +249,8 @@ struct lbx_member_info {
     const apr_table_t *params; /* key=value that mod_proxy does not know; never NULL */
     enum lbx_inelig inelig;    /* for a request without a session, now */
     int added;                 /* at run time */
-    uint64_t decided_us;       /* when the operator last changed its state at run time; 0: never */
+    uint64_t decided_us;       /* since when an operator keeps it out of service at run time, or
+                                * has removed it; 0: in service, or out by the file */
     const char *decided_by;    /* ... who that was */
     struct lbx_member_view view;
     struct lbx_tally tally;

@@ -17,6 +17,7 @@
 #include "core_persist.h"
 #include "core_store.h"
 #include "core_words.h"
+#include "lbx_eligible.h"
 #include "lbx_vals.h"
 
 APLOG_USE_MODULE(lbx_core);
@@ -242,15 +243,15 @@ static void log_changes(const struct ask *a, const struct draft *d, const struct
     }
 }
 
-/* Who changed a member's state is kept with it: events are forgotten. */
+/* Who took a member out of service is kept with it: events are forgotten.  Another bit
+ * beside the one that does it is no decision about that. */
 static void decide(const struct ask *a, struct draft *d, const struct draft *before)
 {
     const char *who = a->change[0].who;
+    uint32_t out = lbx_admin_out(d->vals.member.admin);
 
-    if (d->vals.member.admin != before->vals.member.admin) {
-        d->notes.decided_us = (uint64_t)apr_time_now();
-        memset(d->notes.decided_by, 0, sizeof(d->notes.decided_by));
-        apr_cpystrn(d->notes.decided_by, who ? who : "a module", sizeof(d->notes.decided_by));
+    if (out != lbx_admin_out(before->vals.member.admin)) {
+        core_store_note_decision(&d->notes, !out ? NULL : who ? who : "a module");
     }
 }
 

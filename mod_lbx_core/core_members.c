@@ -525,6 +525,7 @@ void core_members_boot_settle(const struct core_gen *gen)
 static enum lbx_rc remove_locked(const struct ask *a, const char *member)
 {
     enum lbx_rc rc = check_age(a);
+    struct lbx_member_notes notes;
     struct lbx_seg_member *rec;
     struct lbx_ref ref;
 
@@ -541,6 +542,9 @@ static enum lbx_rc remove_locked(const struct ask *a, const char *member)
     }
     rec = lbx_store_member(core_store(), ref);
     core_change_move(a->set->rec);
+    lbx_member_notes_read(rec, &notes);
+    core_store_note_decision(&notes, a->who ? a->who : "a module");
+    lbx_member_notes_write(rec, &notes);
     rec->retired_s = (uint32_t)apr_time_sec(apr_time_now());
     rec->life = LBX_RETIRED;
     atomic_fetch_add(&a->set->rec->structure, 1);

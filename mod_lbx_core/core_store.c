@@ -25,6 +25,7 @@
 #include "core_change.h"
 #include "core_members.h"
 #include "core_words.h"
+#include "lbx_eligible.h"
 #include "lbx_limit.h"
 #include "lbx_vals.h"
 
@@ -89,6 +90,13 @@ void core_store_note_drain(struct lbx_seg_member *rec, uint32_t admin)
     } else {
         atomic_compare_exchange_strong(&rec->drain_at_us, &never, (uint64_t)apr_time_now());
     }
+}
+
+void core_store_note_decision(struct lbx_member_notes *notes, const char *who)
+{
+    notes->decided_us = who ? (uint64_t)apr_time_now() : 0;
+    memset(notes->decided_by, 0, sizeof(notes->decided_by));
+    apr_cpystrn(notes->decided_by, who ? who : "", sizeof(notes->decided_by));
 }
 
 int core_store_boot_is_cold(void)
@@ -314,6 +322,16 @@ static void log_merge(server_rec *s, const struct core_set *set, const char *mem
     }
 }
 
+/* The file decides now what an operator did before. */
+static void forget_decision(struct lbx_seg_member *rec)
+{
+    struct lbx_member_notes notes;
+
+    lbx_member_notes_read(rec, &notes);
+    core_store_note_decision(&notes, NULL);
+    lbx_member_notes_write(rec, &notes);
+}
+
 static void merge_member(server_rec *s, apr_pool_t *p, const struct core_member *m)
 {
     struct lbx_member_vals run, before;
@@ -328,6 +346,9 @@ static void merge_member(server_rec *s, apr_pool_t *p, const struct core_member 
     }
     lbx_member_vals_write(m->rec, &run);
     core_store_note_drain(m->rec, run.admin);
+    if (lbx_admin_out(run.admin) != lbx_admin_out(before.admin)) {
+        forget_decision(m->rec);
+    }
     m->rec->conf = m->conf;
     move_if(m->set->rec, done, lbx_member_fields_n);
     if (core_words_boot_merge(s, p, m)) {
@@ -386,6 +407,7 @@ static struct found *find_or_make(struct index *ix, const struct core_set *set, 
 {
     const char *key = member_key(ix->p, set->ref, name);
     struct found *f = apr_hash_get(ix->members, key, APR_HASH_KEY_STRING);
+    struct lbx_seg_member *rec;
     struct lbx_ref ref;
 
     *made = !f;
@@ -396,9 +418,13 @@ static struct found *find_or_make(struct index *ix, const struct core_set *set, 
         f = remember(ix->p, ix->members, key, ref);
     }
     f->wanted = 1;
-    lbx_store_member(&kept->store, f->ref)->life = LBX_LIVE;
-    lbx_store_member(&kept->store, f->ref)->added = 0;
-    lbx_store_member(&kept->store, f->ref)->retired_s = 0;
+    rec = lbx_store_member(&kept->store, f->ref);
+    if (rec->retired_s) { /* removed at run time: that ends here */
+        forget_decision(rec);
+    }
+    rec->life = LBX_LIVE;
+    rec->added = 0;
+    rec->retired_s = 0;
     return f;
 }
 

@@ -34,6 +34,9 @@ void core_store_boot_sweep(server_rec *s);
 /* The member's admin bits are now <admin>: since when does it drain?  Admin mutex held. */
 void core_store_note_drain(struct lbx_seg_member *rec, uint32_t admin);
 
+/* In <notes>: <who> takes the member out of service now.  NULL: no operator does (any more). */
+void core_store_note_decision(struct lbx_member_notes *notes, const char *who);
+
 /* A member by value; one whose record belongs to somebody else by now is
  * CORE_GONE in view.retired and has no route, one that was removed at run time
  * CORE_REMOVED.  Any process. */

@@ -74,6 +74,19 @@ enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
                : LBX_ELIGIBLE;
 }
 
+uint32_t lbx_admin_out(uint32_t admin)
+{
+    static const uint32_t bits[] = {LBX_ADMIN_STOPPED, LBX_ADMIN_DISABLED, LBX_ADMIN_SHUTDOWN,
+                                    LBX_ADMIN_DRAIN};
+
+    for (unsigned i = 0; i < sizeof(bits) / sizeof(bits[0]); i++) {
+        if (admin & bits[i]) {
+            return bits[i];
+        }
+    }
+    return 0;
+}
+
 const char *lbx_inelig_text(enum lbx_inelig why)
 {
     static const char *const text[LBX_INELIG_N] = {

@@ -32,6 +32,10 @@ uint64_t lbx_error_ends(const struct lbx_member_view *v);
 enum lbx_inelig lbx_eligible(const struct lbx_member_view *v, uint32_t index,
                              const struct lbx_ask *ask);
 
+/* Which of the operator's bits keeps a member with these bits out of service: of several the
+ * one that an administrator would want to hear of.  0: none, it is in service. */
+uint32_t lbx_admin_out(uint32_t admin);
+
 /* One line for a log or a page; never NULL. */
 const char *lbx_inelig_text(enum lbx_inelig why);
 

@@ -133,8 +133,10 @@ enum { LBX_WORDS_MAX = 464, LBX_WHO_MAX = 32 };
 /* What was said of a member at run time, besides its values. */
 struct lbx_member_notes {
     _Alignas(8) char words[LBX_WORDS_MAX]; /* parameters of siblings (lbx_words.h) */
-    uint64_t decided_us;                   /* when enum lbx_admin was changed last; 0: never */
-    char decided_by[LBX_WHO_MAX];          /* ... and by whom */
+    /* since when an operator keeps it out of service (lbx_admin_out), or has removed it; 0:
+     * it is in service, or the file keeps it out */
+    uint64_t decided_us;
+    char decided_by[LBX_WHO_MAX]; /* ... and who */
 };
 
 /* A member of a balancer. */

@@ -6,6 +6,8 @@
  */
 #include "lbx_state.h"
 
+#include <string.h>
+
 enum lbx_state lbx_state_of(const struct lbx_member_view *v, enum lbx_inelig inelig)
 {
     static const enum lbx_state of[LBX_INELIG_N] = {
@@ -43,6 +45,29 @@ int lbx_state_is_admin(enum lbx_state state)
 {
     return state == LBX_STATE_DRAINING || state == LBX_STATE_DISABLED || state == LBX_STATE_STOPPED
            || state == LBX_STATE_SHUTDOWN || state == LBX_STATE_RETIRED;
+}
+
+enum lbx_state lbx_state_of_event(const char *kind, const char *text)
+{
+    static const struct {
+        const char *begins;
+        enum lbx_state state;
+    } of[] = {
+        {"drain: ", LBX_STATE_DRAINING},
+        {"disabled: ", LBX_STATE_DISABLED},
+        {"stopped: ", LBX_STATE_STOPPED},
+        {"shutdown: ", LBX_STATE_SHUTDOWN},
+    };
+
+    if (!strcmp(kind, "removed")) {
+        return LBX_STATE_RETIRED;
+    }
+    for (unsigned i = 0; !strcmp(kind, "change") && i < sizeof(of) / sizeof(of[0]); i++) {
+        if (!strncmp(text, of[i].begins, strlen(of[i].begins))) {
+            return of[i].state;
+        }
+    }
+    return LBX_STATE_N;
 }
 
 const char *lbx_role_name(uint32_t admin)

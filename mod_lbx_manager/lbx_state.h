@@ -33,6 +33,10 @@ const char *lbx_state_name(enum lbx_state state);
 /* Decided by the operator, rather than by failures. */
 int lbx_state_is_admin(enum lbx_state state);
 
+/* The state that an event made, by its kind and text ("change", "disabled: off -> on"), if
+ * an operator decided it; else LBX_STATE_N. */
+enum lbx_state lbx_state_of_event(const char *kind, const char *text);
+
 /* "active", "standby" or "spare". */
 const char *lbx_role_name(uint32_t admin);
 

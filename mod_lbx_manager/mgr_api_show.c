@@ -19,10 +19,10 @@
 #include "lbx_state.h"
 #include "mgr_api_wait.h"
 
-/* The last events of one member: of its health, and of what operators did. */
+/* The last events of one member: of its health, and what operators did for each state. */
 struct last {
     const struct lbx_event *health;
-    const struct lbx_event *change;
+    const struct lbx_event *decided[LBX_STATE_N];
 };
 
 struct showing {
@@ -58,9 +58,9 @@ static apr_hash_t *last_events(apr_pool_t *p)
             l = apr_pcalloc(p, sizeof(*l));
             apr_hash_set(last, key, APR_HASH_KEY_STRING, l);
         }
-        if (!strcmp(e->kind, "change") || !strcmp(e->kind, "drain")) {
-            l->change = e;
-        } else if (strcmp(e->kind, "finding") != 0) {
+        if (lbx_state_of_event(e->kind, e->text) < LBX_STATE_N) {
+            l->decided[lbx_state_of_event(e->kind, e->text)] = e;
+        } else if (strcmp(e->kind, "change") != 0 && strcmp(e->kind, "finding") != 0) {
             l->health = e;
         }
     }
@@ -180,13 +180,18 @@ static void show_event_short(struct lbx_json *j, const char *key, const struct l
     lbx_json_close(j, '}');
 }
 
-/* When an operator set the state, and who: kept with the member when its event is forgotten. */
-static const struct lbx_event *kept_decision(struct showing *s, const struct lbx_member_info *m)
+/* What an operator did that the member is in this state since then; NULL: it was the file.
+ * When and who is kept with the member: the event may be forgotten. */
+static const struct lbx_event *decision(struct showing *s, const struct lbx_member_info *m,
+                                        const struct lbx_event *last, uint64_t since)
 {
     struct lbx_event *e;
 
     if (!m->decided_us) {
         return NULL;
+    }
+    if (last && last->at_us >= since) {
+        return last;
     }
     e = apr_pcalloc(s->api->r->pool, sizeof(*e));
     e->at_us = m->decided_us;
@@ -202,17 +207,16 @@ static void show_state(struct showing *s, const struct lbx_set_info *set,
     enum lbx_state state = lbx_state_of(&m->view, m->inelig);
     const struct last *last =
         apr_hash_get(s->last, key_of(s->api->r->pool, set->name, m->name), APR_HASH_KEY_STRING);
-    const struct lbx_event *e = !last                       ? NULL
-                                : lbx_state_is_admin(state) ? last->change
-                                                            : last->health;
     uint64_t since = state == LBX_STATE_ERROR      ? m->view.error_at_us
                      : state == LBX_STATE_DRAINING ? m->view.drain_at_us
+                     : lbx_state_is_admin(state)   ? m->decided_us
                                                    : 0;
+    const struct lbx_event *e = lbx_state_is_admin(state)
+                                    ? decision(s, m, last ? last->decided[state] : NULL, since)
+                                : last ? last->health
+                                       : NULL;
     struct lbx_json *j = &s->json;
 
-    if (!e && lbx_state_is_admin(state)) {
-        e = kept_decision(s, m);
-    }
     lbx_json_text(j, "state", lbx_state_name(state));
     if (since || e) {
         lbx_json_seconds(j, "since", since ? since : e->at_us);

@@ -66,8 +66,10 @@ static uint64_t seconds_since(const struct page *page, uint64_t at)
  * name or address in it for the host's. */
 static const char *decision_text(const struct page *page, const struct lbx_member_info *info)
 {
+    uint64_t at = info->inelig == LBX_IN_DRAIN ? info->view.drain_at_us : info->decided_us;
+
     return info->decided_us ? apr_psprintf(page->v->r->pool, " for %" APR_UINT64_T_FMT " s",
-                                           seconds_since(page, info->decided_us))
+                                           seconds_since(page, at))
                             : "";
 }
 

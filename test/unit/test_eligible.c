@@ -121,6 +121,25 @@ START_TEST(every_reason_has_its_text)
 }
 END_TEST
 
+/* The bit that is told is the one for which the member is not chosen. */
+START_TEST(what_keeps_it_out)
+{
+    static const uint32_t bit[LBX_INELIG_N] = {
+        [LBX_IN_STOPPED] = LBX_ADMIN_STOPPED,
+        [LBX_IN_DISABLED] = LBX_ADMIN_DISABLED,
+        [LBX_IN_SHUTDOWN] = LBX_ADMIN_SHUTDOWN,
+        [LBX_IN_DRAIN] = LBX_ADMIN_DRAIN,
+    };
+    struct lbx_member_view v = {.ramp = LBX_RAMP_FULL};
+    struct lbx_ask ask = {.now_us = AT};
+
+    for (uint32_t admin = 0; admin <= LBX_ADMIN_ALL; admin++) {
+        v.run.admin = admin & LBX_ADMIN_ALL;
+        ck_assert_uint_eq(lbx_admin_out(v.run.admin), bit[lbx_eligible(&v, 0, &ask)]);
+    }
+}
+END_TEST
+
 /* Tiers as a picture: one column a member, "lbset role state".
  * Role: m member, p spare, b standby, x both.  State: + usable, - disabled,
  * n draining, e in error, h failed its check. */
@@ -333,6 +352,7 @@ TCase *case_eligible(void)
 
     tcase_add_test(tc, every_cell);
     tcase_add_test(tc, error_times);
+    tcase_add_test(tc, what_keeps_it_out);
     tcase_add_test(tc, every_reason_has_its_text);
     tcase_add_loop_test(tc, tier_pictures, 0, sizeof(pictures) / sizeof(pictures[0]));
     tcase_add_test(tc, tier_looks_again_when_an_error_ends);

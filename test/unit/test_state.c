@@ -29,6 +29,31 @@ START_TEST(every_reason_has_a_state)
 }
 END_TEST
 
+START_TEST(the_state_that_an_event_made)
+{
+    static const struct {
+        const char *kind, *text;
+        enum lbx_state state;
+    } row[] = {
+        {"change", "drain: off -> on", LBX_STATE_DRAINING},
+        {"change", "disabled: off -> 1", LBX_STATE_DISABLED},
+        {"change", "stopped: off -> on", LBX_STATE_STOPPED},
+        {"change", "shutdown: off -> on", LBX_STATE_SHUTDOWN},
+        {"removed", "it had been added at run time", LBX_STATE_RETIRED},
+        {"change", "ignore-errors: off -> on", LBX_STATE_N},
+        {"change", "health checks paused", LBX_STATE_N},
+        {"change", "disabled", LBX_STATE_N},
+        {"finding", "disabled: off -> on", LBX_STATE_N},
+        {"down", "refused", LBX_STATE_N},
+    };
+
+    for (unsigned i = 0; i < sizeof(row) / sizeof(row[0]); i++) {
+        ck_assert_msg(lbx_state_of_event(row[i].kind, row[i].text) == row[i].state, "%s: %s",
+                      row[i].kind, row[i].text);
+    }
+}
+END_TEST
+
 START_TEST(every_word_once)
 {
     for (int i = 0; i < LBX_STATE_N; i++) {
@@ -102,6 +127,7 @@ TCase *case_state(void)
     TCase *tc = tcase_create("state");
 
     tcase_add_test(tc, every_reason_has_a_state);
+    tcase_add_test(tc, the_state_that_an_event_made);
     tcase_add_test(tc, every_word_once);
     tcase_add_test(tc, fields_are_cores);
     tcase_add_test(tc, cores_fields_are_ours);
