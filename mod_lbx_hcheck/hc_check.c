@@ -58,7 +58,7 @@ static size_t on_body(char *data, size_t size, size_t n, void *baton)
     struct hc_probe *c = baton;
 
     n *= size;
-    if (wants_body(hc_plan_now(c->target))) {
+    if (wants_body(c->target->plan)) {
         keep(&c->body, &c->body_n, data, n, HC_BODY_MAX);
     } else {
         c->body_n += n;
@@ -75,7 +75,7 @@ static size_t on_head(char *data, size_t size, size_t n, void *baton)
     if (n > 5 && !memcmp(data, "HTTP/", 5)) {
         c->head_n = 0; /* of an interim answer before */
     }
-    if (hc_plan_now(c->target)->spec.expr) {
+    if (c->target->plan->spec.expr) {
         keep(&c->head, &c->head_n, data, n, HC_HEAD_MAX);
     }
     return n;
@@ -157,7 +157,7 @@ static void prepare_tls(struct hc_probe *c, const struct hc_tls *t)
 
 int hc_check_prepare(struct hc_probe *c, curl_opensocket_callback open, int may_keep)
 {
-    const struct hc_plan *plan = hc_plan_now(c->target);
+    const struct hc_plan *plan = c->target->plan;
     CURL *e = c->easy;
     long ms = (long)(plan->timeout_us / 1000);
     enum { LONG_IDLE_US = 60000000 };
@@ -265,8 +265,7 @@ static void judge_code(struct hc_probe *c, CURLcode code, struct hc_result *resu
     if (code == CURLE_OPERATION_TIMEDOUT) {
         curl_easy_getinfo(c->easy, CURLINFO_CONNECT_TIME, &connected);
         hc_check_fail(result, LBX_HC_C_TIMEOUT, "no %s within %" APR_UINT64_T_FMT "ms",
-                      connected > 0 ? "answer" : "connection",
-                      hc_plan_now(c->target)->timeout_us / 1000);
+                      connected > 0 ? "answer" : "connection", c->target->plan->timeout_us / 1000);
         return;
     }
     if (code == CURLE_OUT_OF_MEMORY) {
@@ -281,7 +280,7 @@ static void judge_code(struct hc_probe *c, CURLcode code, struct hc_result *resu
 /* The certificate of a connection that was made for this check. */
 static int judge_certificate(struct hc_probe *c, struct hc_result *result)
 {
-    const struct hc_plan *plan = hc_plan_now(c->target);
+    const struct hc_plan *plan = c->target->plan;
     struct curl_certinfo *info = NULL;
     const char *error = NULL;
 
@@ -321,7 +320,7 @@ static apr_table_t *parse_head(apr_pool_t *p, const char *head)
 
 static void judge_expr(struct hc_probe *c, apr_pool_t *p, struct hc_result *result)
 {
-    const struct hc_plan *plan = hc_plan_now(c->target);
+    const struct hc_plan *plan = c->target->plan;
     const struct hc_expr *e = hc_conf_expr(plan->server, plan->spec.expr);
     struct hc_answer answer = {
         .status = (int)result->status,
@@ -339,7 +338,7 @@ static void judge_expr(struct hc_probe *c, apr_pool_t *p, struct hc_result *resu
 
 static void judge_answer(struct hc_probe *c, apr_pool_t *p, struct hc_result *result)
 {
-    const struct lbx_hc_spec *spec = &hc_plan_now(c->target)->spec;
+    const struct lbx_hc_spec *spec = &c->target->plan->spec;
     long status = 0;
 
     curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
@@ -356,7 +355,7 @@ static void judge_answer(struct hc_probe *c, apr_pool_t *p, struct hc_result *re
 void hc_check_judge(struct hc_probe *c, CURLcode code, apr_pool_t *scratch,
                     struct hc_result *result)
 {
-    const struct hc_plan *plan = hc_plan_now(c->target);
+    const struct hc_plan *plan = c->target->plan;
 
     if (code == CURLE_WRITE_ERROR && c->enough) {
         code = CURLE_OK;

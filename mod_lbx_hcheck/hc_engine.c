@@ -97,16 +97,6 @@ static void on_done(void *baton, struct hc_target *t, const struct hc_result *r)
     settle(e, t, r, now_us);
 }
 
-static int needs_answer(const struct hc_target *t)
-{
-    const struct hc_member *m = t->plan->ask ? t->members : NULL;
-
-    while (m && !hc_recover_needs_answer(m->who.space)) {
-        m = m->next;
-    }
-    return m != NULL;
-}
-
 static void start(struct engine *e, struct hc_target *t, uint64_t due_us, uint64_t now_us)
 {
     struct hc_result r = {.unknown = 1, .began_us = now_us};
@@ -115,7 +105,6 @@ static void start(struct engine *e, struct hc_target *t, uint64_t due_us, uint64
         return;
     }
     t->due_us = due_us;
-    t->ask = needs_answer(t);
     if (t->plan->impossible) {
         r.unknown = 0;
         r.cause = LBX_HC_C_TLS;
@@ -188,7 +177,7 @@ static uint64_t promised(const struct hc_target *t)
 {
     uint64_t due = 0;
 
-    for (const struct hc_member *m = t->members; m; m = m->next) {
+    for (const struct hc_member *m = t->members; m; m = m->next[t->ask]) {
         uint64_t own = m->active ? atomic_load(&m->who.space->checked.due_us) : 0;
 
         due = own && (!due || own < due) ? own : due;
@@ -242,6 +231,28 @@ static void read_all(struct engine *e, uint64_t now_us)
                  e->model->members, e->model->id_n);
 }
 
+static void ask(struct engine *e, struct hc_member *m, uint64_t now_us)
+{
+    struct hc_target *t = hc_model_tick_asker(e->model, m);
+
+    grow_schedule(e);
+    if (!t->running && !e->sched.place[t->id]) {
+        schedule(e, t, now_us);
+    }
+}
+
+/* A probe, or for a member without a check what is asked for now.  Returns: it is made
+ * by the member's target. */
+static int probe(struct hc_member *m)
+{
+    if (m->plan->ask && hc_recover_needs_answer(m->who.space)) {
+        m->asking = HC_ASKING_PROBE;
+        return 0;
+    }
+    m->probing = 1;
+    return 1;
+}
+
 /* What others ask of us: probes of members that requests took out, checks on demand,
  * pauses that are over. */
 static void look_at(struct engine *e, struct hc_member *m, uint64_t now_us)
@@ -255,12 +266,17 @@ static void look_at(struct engine *e, struct hc_member *m, uint64_t now_us)
     }
     if (hc_recover_due(m->who.space, m->admin, now_us) && now_us >= m->not_before_us) {
         m->not_before_us = now_us + UNKNOWN_US;
-        m->probing = now = 1;
+        now |= probe(m);
         m->target->fresh = 1;
         hc_recover_watch_begin(&m->who, now_us);
     }
+    if (now && !m->active && !m->target->running) {
+        now = probe(m);
+    }
+    if (m->asking) {
+        ask(e, m, now_us);
+    }
     if (now && !m->target->running) {
-        m->probing |= !m->active;
         schedule(e, m->target, now_us);
     } else if (m->active && !m->target->running && !e->sched.place[m->target->id]
                && !atomic_load_explicit(&c->paused, memory_order_relaxed)) {

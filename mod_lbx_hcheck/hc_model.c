@@ -77,6 +77,35 @@ static struct hc_target *target_of(struct hc_model *m, const struct hc_plan *pla
     return t;
 }
 
+/* The member is one of those whom <t> is about. */
+static void join(struct hc_target *t, struct hc_member *member)
+{
+    member->next[t->ask] = t->members;
+    t->members = member;
+}
+
+struct hc_target *hc_model_tick_asker(struct hc_model *m, struct hc_member *member)
+{
+    if (!member->asker) {
+        member->asker = target_of(m, member->plan->ask);
+        member->asker->ask = member->asker->fresh = 1;
+        join(member->asker, member);
+    }
+    return member->asker;
+}
+
+/* A question that is under way goes on; others are put when there is a need. */
+static void keep_asker(struct hc_model *m, struct hc_member *member)
+{
+    const struct hc_plan *ask = member->plan->ask;
+    const struct hc_target *t =
+        ask ? apr_hash_get(m->targets, ask->key, APR_HASH_KEY_STRING) : NULL;
+
+    if (t && t->running) {
+        hc_model_tick_asker(m, member);
+    }
+}
+
 static void drop_unseen(struct hc_model *m, void (*gone)(void *baton, struct hc_target *t),
                         void *baton)
 {
@@ -130,8 +159,8 @@ static void read_member(struct hc_model *m, struct hc_set *set, struct hc_member
         return;
     }
     to->target = target_of(m, to->plan);
-    to->next = to->target->members;
-    to->target->members = to;
+    join(to->target, to);
+    keep_asker(m, to);
 }
 
 static void read_set(struct hc_model *m, struct hc_set *to, const struct lbx_set_info *info)

@@ -2,7 +2,9 @@
 /*
  * What the checking thread has before it: the balancers, their members, and the
  * distinct targets of their checks.  Members that share address and check share one
- * target, whichever balancers they are in.
+ * target, whichever balancers they are in.  A member that owes an answer is asked for it
+ * by a target of its own kind beside that of its check: what that finds is no concern of
+ * the others that share the check.
  *
  * Read from core's snapshot, and read again when a balancer has changed; what is
  * known of a target (when it is due, what is under way) goes on.
@@ -38,7 +40,7 @@ struct hc_plan {
     int numeric;               /* the address needs no look-up */
     const char *impossible;    /* why there is no check that could pass, or NULL */
     int once;                  /* the connection is not kept for the next one */
-    const struct hc_plan *ask; /* in its place where a connection proves nothing, or NULL */
+    const struct hc_plan *ask; /* where a connection proves nothing, or NULL */
     const struct hc_tls *ssl;
     struct lbx_hc_spec spec;
     uint64_t timeout_us;
@@ -51,28 +53,29 @@ struct hc_target {
     uint32_t id; /* in the schedule */
     char *key;
     const struct hc_plan *plan; /* of the last reading */
-    struct hc_member *members;  /* linked by next; never empty while it is scheduled */
+    struct hc_member *members;  /* linked by next[ask]; never empty while it is scheduled */
     struct hc_probe *running;   /* under way, or NULL */
     uint64_t due_us;            /* of the one under way, or the next */
     int fresh;                  /* the next check takes a new connection */
-    int ask;                    /* the one under way goes by plan->ask */
+    int ask;                    /* goes by the ask of its members' plans; never by schedule */
     int again;                  /* asked for while one was under way */
     unsigned seen;              /* number of the reading that met it last */
     unsigned born;              /* ... that met it first */
 };
 
-/* What the check under way does.  A reading of the configuration in between replaces it
- * by one that does the same. */
-static inline const struct hc_plan *hc_plan_now(const struct hc_target *t)
-{
-    return t->ask ? t->plan->ask : t->plan;
-}
+/* Why a member is asked for an answer. */
+enum hc_asking {
+    HC_ASKING_NOT = 0,
+    HC_ASKING_CHECK, /* its check has passed, which is not enough */
+    HC_ASKING_PROBE  /* it is a probe */
+};
 
 struct hc_member {
     struct hc_who who;
     struct hc_set *set;
     struct hc_target *target;
-    struct hc_member *next; /* with the same target */
+    struct hc_target *asker;   /* of plan->ask, once there was a need for it */
+    struct hc_member *next[2]; /* with the same target, with the same asker */
     struct lbx_hc_spec spec;
     const struct hc_plan *plan;
     const char *scheme;
@@ -81,6 +84,7 @@ struct hc_member {
     int active;             /* is checked by schedule */
     int added;              /* at run time */
     int probing;            /* the check under way or about to begin is a probe of it */
+    enum hc_asking asking;  /* likewise, what its asker does */
     uint64_t not_before_us; /* no probe */
     const apr_table_t *params;
 };
@@ -117,6 +121,10 @@ struct hc_model *hc_model_tick_make(apr_pool_t *p);
  * before it is freed. */
 void hc_model_tick_read(struct hc_model *m, void (*gone)(void *baton, struct hc_target *t),
                         void *baton);
+
+/* The target that asks <member>, whose plan->ask is not NULL, for an answer.  It may be a
+ * new one, and have raised id_cap. */
+struct hc_target *hc_model_tick_asker(struct hc_model *m, struct hc_member *member);
 
 void hc_model_tick_free(struct hc_model *m);
 

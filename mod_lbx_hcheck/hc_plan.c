@@ -162,9 +162,6 @@ static const char *key_of(apr_pool_t *p, const struct hc_plan *plan)
                      OR_NOT(plan->method), OR_NOT(plan->target), OR_NOT(plan->impossible),
                      plan->http, OR_NOT(s->host), OR_NOT(s->body), OR_NOT(s->expr), status, headers,
                      s->interval_us, s->fast_us, s->down_us, plan->timeout_us, s->spread);
-    if (plan->ask) { /* differs from <plan> in nothing else that is not the same for all */
-        key = apr_psprintf(p, "%s\nor %ld", key, plan->ask->http);
-    }
     if (s->expr) { /* the same name can mean something else to another server */
         const struct hc_expr *e = hc_conf_expr(plan->server, s->expr);
 
@@ -208,7 +205,8 @@ static struct hc_plan *make(apr_pool_t *p, server_rec *s, const char *balancer,
 }
 
 /* The system accepts connections for a process that hangs.  So a member that took
- * requests and left them without an answer is sent one itself; any answer will do. */
+ * requests and left them without an answer is sent one itself, where requests go, not
+ * to whoever stands in for it in checks; any answer will do. */
 static const struct hc_plan *ask_instead(apr_pool_t *p, server_rec *s, const char *balancer,
                                          const struct lbx_member_info *info,
                                          const struct lbx_hc_spec *spec)
@@ -222,11 +220,13 @@ static const struct hc_plan *ask_instead(apr_pool_t *p, server_rec *s, const cha
     }
     ask.method = LBX_HC_OPTIONS;
     ask.method_version = 11;
-    ask.body = ask.expr = NULL;
+    ask.body = ask.expr = ask.addr = ask.sni = NULL;
+    ask.port = 0;
     ask.has_status = 1;
     memset(ask.status, 0xff, sizeof(ask.status));
     plan = make(p, s, balancer, info, &ask);
     plan->once = 1;
+    plan->key = apr_pstrcat(p, key_of(p, plan), "\nasked", NULL);
     return plan;
 }
 

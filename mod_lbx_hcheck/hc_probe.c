@@ -251,12 +251,12 @@ static void overdue_pings(struct hc_prober *pr, uint64_t now_us)
 {
     for (struct hc_probe *c = pr->pings, *next; c; c = next) {
         next = c->next_ping;
-        if (now_us >= c->began_us + hc_plan_now(c->target)->timeout_us) {
+        if (now_us >= c->began_us + c->target->plan->timeout_us) {
             struct hc_result result = {.passed = 0};
 
             hc_check_fail(&result, LBX_HC_C_TIMEOUT,
                           "no answer to CPING within %" APR_UINT64_T_FMT "ms",
-                          hc_plan_now(c->target)->timeout_us / 1000);
+                          c->target->plan->timeout_us / 1000);
             finish(pr, c, &result);
         }
     }
@@ -270,7 +270,7 @@ static void ended(struct hc_prober *pr, struct hc_probe *c, CURLcode code)
     struct hc_result result = {.passed = 0};
 
     hc_check_judge(c, code, pr->scratch, &result);
-    if (result.passed && hc_plan_now(c->target)->kind == HC_KIND_CPING) {
+    if (result.passed && c->target->plan->kind == HC_KIND_CPING) {
         if (begin_ping(pr, c)) {
             return;
         }

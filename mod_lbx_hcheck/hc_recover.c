@@ -58,20 +58,42 @@ int hc_recover_due(const struct lbx_hc_member *space, uint32_t admin, uint64_t n
     return due && now_us >= due && !(admin & LBX_ADMIN_STOPPED) && wants_probes(hc_state_of(space));
 }
 
-int hc_recover_needs_answer(const struct lbx_hc_member *space)
+/* Did connections fail that requests asked for, not answers? */
+static int had_no_connection(const struct lbx_hc_member *space)
 {
     enum lbx_hc_cause cause = (enum lbx_hc_cause)(atomic_load(&space->cause) & 0xff);
-    const struct lbx_hc_checked *last = &space->checked;
 
-    if (!wants_probes(hc_state_of(space))) {
+    return cause == LBX_HC_C_CONNECT || cause == LBX_HC_C_TLS;
+}
+
+int hc_recover_needs_answer(const struct lbx_hc_member *space)
+{
+    const struct lbx_hc_checked *last = &space->checked;
+    enum lbx_hc_state state = hc_state_of(space);
+
+    if (state == LBX_HC_DOWN) {
+        return atomic_load(&space->owes) != 0;
+    }
+    if (!wants_probes(state)) {
         return 0;
     }
-    if (cause == LBX_HC_C_CONNECT || cause == LBX_HC_C_TLS) {
+    if (had_no_connection(space)) {
         /* hanging for so long that the system's queue was full */
         return last->cause == LBX_HC_C_TIMEOUT
                && atomic_load(&last->at_us) > atomic_load(&space->since_us);
     }
     return 1;
+}
+
+void hc_recover_watch_failed(struct lbx_hc_member *space, enum lbx_hc_cause cause)
+{
+    enum lbx_hc_state state = hc_state_of(space);
+
+    if (cause == LBX_HC_C_CONNECT) { /* the process that hung is not there any more */
+        atomic_store(&space->owes, 0);
+    } else if (state != LBX_HC_DOWN) {
+        atomic_store(&space->owes, wants_probes(state) && !had_no_connection(space));
+    }
 }
 
 void hc_recover_watch_begin(const struct hc_who *who, uint64_t now_us)
@@ -212,8 +234,12 @@ static void follow_operator(const struct round *round, const struct hc_who *who,
 static void plan(const struct round *round, const struct hc_who *who)
 {
     struct lbx_hc_member *space = who->space;
-    int wanted = wants_probes(hc_state_of(space));
+    enum lbx_hc_state state = hc_state_of(space);
+    int wanted = wants_probes(state);
 
+    if (!wanted && state != LBX_HC_DOWN && atomic_load(&space->owes)) {
+        atomic_store(&space->owes, 0); /* it is in */
+    }
     if (wanted != (atomic_load(&space->probe_us) != 0)) {
         if (wanted) {
             plan_first(space, round->now_us);

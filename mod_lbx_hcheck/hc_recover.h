@@ -27,8 +27,12 @@ void hc_recover_watch_tick(uint64_t now_us);
 int hc_recover_due(const struct lbx_hc_member *space, uint32_t admin, uint64_t now_us);
 
 /* Is a connection too little to let the member in?  It took requests and did not answer
- * them as it should: that of a process that hangs is made all the same, by the system. */
+ * them as it should: that of a process that hangs is made all the same, by the system.
+ * Nor does it help that checks found it down since. */
 int hc_recover_needs_answer(const struct lbx_hc_member *space);
+
+/* A check or a probe has failed, for that cause; before what follows from it. */
+void hc_recover_watch_failed(struct lbx_hc_member *space, enum lbx_hc_cause cause);
 
 /* A probe begins. */
 void hc_recover_watch_begin(const struct hc_who *who, uint64_t now_us);

@@ -74,15 +74,15 @@ struct lbx_hc_member {
     uint64_t reserved3_[4];
 
     /* The process that checks alone: schedule of probes, slow start, outliers. */
-    _Atomic uint32_t known;     /* LBX_HC_SPACE_VERSION: was seen */
-    _Atomic uint32_t tries;     /* probes in a row that failed */
-    _Atomic uint64_t probe_us;  /* when the next probe is due; 0: none is needed */
-    _Atomic uint64_t slow_us;   /* when slow start began */
-    _Atomic uint64_t back_us;   /* when it was let in last */
-    _Atomic uint32_t ramp;      /* as last told to core */
-    _Atomic uint32_t was_off;   /* the operator had it out of service */
-    _Atomic uint32_t outlier_n; /* ejections as an outlier, less good intervals */
-    uint32_t reserved4_;
+    _Atomic uint32_t known;            /* LBX_HC_SPACE_VERSION: was seen */
+    _Atomic uint32_t tries;            /* probes in a row that failed */
+    _Atomic uint64_t probe_us;         /* when the next probe is due; 0: none is needed */
+    _Atomic uint64_t slow_us;          /* when slow start began */
+    _Atomic uint64_t back_us;          /* when it was let in last */
+    _Atomic uint32_t ramp;             /* as last told to core */
+    _Atomic uint32_t was_off;          /* the operator had it out of service */
+    _Atomic uint32_t outlier_n;        /* ejections as an outlier, less good intervals */
+    _Atomic uint32_t owes;             /* is down, and went out with requests unanswered */
     _Atomic uint64_t outlier_until_us; /* no probe before */
     _Atomic uint64_t seen_requests;    /* counts at the start of the interval */
     _Atomic uint64_t seen_failed;

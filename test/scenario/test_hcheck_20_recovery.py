@@ -5,6 +5,8 @@ import re
 from datetime import datetime
 
 from core_help import balancer_conf, change, elected, member_state, members, who
+from hcheck_help import Listener
+
 from lab import eventually
 
 FULL = 10000
@@ -269,3 +271,78 @@ def test_hcheck_20_one_that_hangs_stays_out(lab):
     one.cont()
     web.await_log(BACK, 5)
     assert set(who(web, 4)) == {"b1", "b2"}
+
+
+def test_hcheck_20_one_that_hangs_passes_tcp(lab):
+    """Neither does hcmethod=TCP let it in: that it passes makes a probe of it, no return.  One that
+    stays in use because nobody else is left is not taken down either.  It goes on, and is back."""
+    one, two = members(lab, 2)
+    own = "retry=1 timeout=1 hcmethod=TCP hcinterval=300ms hctimeout=500ms"
+    web = start(lab, balancer_conf([one], name="alone", path="/alone/", per_member=own)
+                + balancer_conf((one, two), per_member=own)
+                + "LBXTryTimeout balancer://mycluster 300ms\n"
+                "LBXTryTimeout balancer://alone 300ms\n", loglevel="info lbx_hcheck:debug")
+    who(web, 2)
+    one.behave("*", "answer", status=405)
+    one.stop()
+    eventually(lambda: set(who(web, 4)) == {"b2"} and web.log_lines("//mycluster: .*is ejected"), 10,
+               "b1 is ejected")
+    eventually(lambda: web.get("/alone/") and web.log_lines("//alone: .*stays in use"), 10,
+               "b1 stays in use alone")
+    for name in ("mycluster", "alone"):
+        web.await_log(f"LBX0442: balancer://{name}: .*no answer within", 15, count=2)
+    assert set(who(web, 4)) == {"b2"}
+    assert not web.log_lines(BACK) and not web.log_lines("LBX0420: .*is down")
+    one.cont()
+    web.await_log(f"{BACK}.*probe in", 5, count=2)
+    assert set(who(web, 4)) == {"b1", "b2"}
+
+
+def test_hcheck_20_owes_an_answer_while_down(lab):
+    """Checks take one down that hangs, and pass again: an answer is wanted still."""
+    one, two, agent = members(lab, 3)
+    web = start(lab, balancer_conf((one, two), per_member=[
+        f"retry=600 timeout=1 hcmethod=TCP hcinterval=300ms hctimeout=500ms hcport={agent.port}", ""])
+        + "LBXTryTimeout balancer://mycluster 300ms\n", loglevel="info lbx_hcheck:debug")
+    for path in ("/", "*"):
+        one.behave(path, "hang")
+    eventually(lambda: who(web, 2) and web.log_lines(OUT), 10, "b1 is ejected")
+    agent.blackhole()
+    web.await_log("LBX0420: .*is down .*timeout", 15)
+    before = len(web.log_lines("no answer within"))
+    agent.accept_again()
+    web.await_log("LBX0442: .*no answer within", 15, count=before + 2)
+    assert not web.log_lines(BACK)
+    one.normal()
+    web.await_log(f"{BACK}.*was down.*probe in", 5)
+
+
+def test_hcheck_20_a_probe_is_no_check_of_others(lab):
+    """Two balancers have the same member with the same check.  Its requests fail in one, and it
+    leaves the probe unanswered: the other one, where all is well, keeps it."""
+    one, two = members(lab, 2)
+    own = "retry=1 timeout=1 hcmethod=TCP hcinterval=300ms hctimeout=500ms"
+    web = start(lab, balancer_conf((one, two), name="a", path="/a/", per_member=own)
+                + balancer_conf((one, two), name="b", path="/b/", per_member=own),
+                loglevel="info lbx_hcheck:debug")
+    one.behave("*", "hang")
+    one.behave("/x", "close", at="head")
+    eventually(lambda: web.get("/a/x") and web.log_lines("//a: .*is ejected"), 10, "b1 is ejected")
+    web.await_log("LBX0442: balancer://a: .*no answer within", 15, count=2)
+    assert not web.log_lines("LBX0420: balancer://b:|LBX0442: balancer://b:")
+    one.refuse()
+    web.await_log("LBX0420: balancer://b: .*is down .*refused", 5)
+
+
+def test_hcheck_20_a_probe_goes_to_the_member_itself(lab):
+    """An agent at hcport= that is no HTTP server has no answer to give: the member is asked."""
+    one, two = members(lab, 2)
+    with Listener(lab, lambda conn: conn.recv(1), "tcp") as agent:
+        web = start(lab, balancer_conf((one, two), per_member=[
+            f"retry=1 timeout=1 hcport={agent.port} hcsni=nobody.example", ""]),
+            loglevel="info lbx_hcheck:debug")
+        one.behave("/", "close", at="head")
+        eventually(lambda: who(web, 2) and web.log_lines(OUT), 10, "b1 is ejected")
+        one.normal()
+        web.await_log(f"{BACK}.*probe in", 5)
+        assert set(who(web, 4)) == {"b1", "b2"}
