@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
 // Changes that an operator makes: asked once, done, told, and taken back on demand.  A removal
-// cannot be: the member is disabled at once, and removed when there was time to think again.
+// cannot be: the member is disabled at once, and removed when there was time to think again,
+// unless somebody, here or elsewhere, decided otherwise meanwhile.
 // Not here: the network (lbx-api.js).
 
 import * as api from './lbx-api.js';
@@ -64,9 +65,12 @@ function added(given) {
   return body;
 }
 
+const keyOf = (b, m) => `${b.name} ${m.id}`;
+
 export class Actions {
   constructor(after) {
     this.after = after; // look again, now
+    this.removals = new Map(); // keyOf() -> { timer, notice, disabled: as it was before }
     this.toasts = h('div', { class: 'toasts', role: 'status', 'aria-live': 'polite' });
     this.dialog = h('dialog', { class: 'lbx-dialog', 'aria-labelledby': 'lbx-dialog-title' });
     document.body.append(this.toasts, this.dialog);
@@ -119,7 +123,8 @@ export class Actions {
 
   apply(b, m, fields, told, etag, was = m) {
     const before = Object.fromEntries(Object.keys(fields).map((key) => [key, was[key]]));
-    return this.attempt(() => api.change(b, m, fields, etag), told,
+    const kept = this.keep(b, m) ? ', not removed' : '';
+    return this.attempt(() => api.change(b, m, fields, etag), told + kept,
       () => this.apply(b, m, before, `Taken back: ${told}`));
   }
 
@@ -156,20 +161,54 @@ export class Actions {
         ? h('p', { class: 'warning' }, 'It is the last member that takes requests.') : null),
     'Remove', true);
     if (!yes) return;
+    const disabled = this.removals.get(keyOf(b, m))?.disabled ?? m.disabled;
+    this.keep(b, m);
+    let answer;
     try {
-      await api.change(b, m, { disabled: true });
+      answer = await api.change(b, m, { disabled: true });
     } catch (error) {
       this.toast(`Not done: ${error.message}`, null, true);
       return;
     }
-    const timer = setTimeout(() => {
-      waiting.remove();
-      this.attempt(() => api.remove(b, m), `Removed: ${m.name}`);
-    }, REGRET);
-    const waiting = this.toast(`Disabled, about to be removed: ${m.name}`, () => {
-      clearTimeout(timer);
-      this.attempt(() => api.change(b, m, { disabled: m.disabled }), `Stays: ${m.name}`);
+    this.removals.set(keyOf(b, m), {
+      disabled,
+      timer: setTimeout(() => {
+        this.keep(b, m);
+        this.removeAs(b, answer.body.member);
+      }, REGRET),
+      notice: this.toast(`Disabled, about to be removed: ${m.name}`, () => {
+        this.keep(b, m);
+        this.attempt(async () => disabled || api.change(b, m, { disabled: false }),
+          `Stays: ${m.name}`);
+      }, false, () => {
+        this.keep(b, m);
+        this.toast(`Not removed, stays as it is: ${m.name}`);
+      }),
     });
+    await this.after();
+  }
+
+  // The member is not going to be removed any more.  True: it was.
+  keep(b, m) {
+    const removal = this.removals.get(keyOf(b, m));
+    if (!removal) return false;
+    clearTimeout(removal.timer);
+    removal.notice.remove();
+    return this.removals.delete(keyOf(b, m));
+  }
+
+  // Remove it if it is still disabled by the decision that it was when we asked: by its time, not
+  // by the balancer's revision, which other members move as well.
+  async removeAs(b, m) {
+    try {
+      const { body, etag } = await api.member(b, m);
+      if (!body.member.disabled || body.member.since !== m.since) throw new api.ApiError(412);
+      await api.remove(b, m, etag);
+      this.toast(`Removed: ${m.name}`);
+    } catch (error) {
+      this.toast(error.status === 412 ? `Not removed: ${m.name} was changed meanwhile`
+        : `Not removed: ${m.name}: ${error.message}`, null, true);
+    }
     await this.after();
   }
 
@@ -212,15 +251,17 @@ export class Actions {
     await this.apply(b, m, fields, `${changes(fields, was)}: ${m.name}`, etag, was);
   }
 
-  toast(text, undo, bad) {
+  // <closed>: what else it means to close it unread.
+  toast(text, undo, bad, closed) {
     const el = h('div', { class: bad ? 'toast bad' : 'toast' }, h('span', {}, text));
     const close = () => el.remove();
     if (undo) {
       el.append(h('button', { type: 'button', class: 'undo', onclick: () => { close(); undo(); } },
         'Undo'));
     }
-    el.append(h('button', { type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: close },
-      '×'));
+    el.append(h('button', {
+      type: 'button', class: 'quiet', 'aria-label': 'Close', onclick: () => { close(); closed?.(); },
+    }, '×'));
     this.toasts.append(el);
     setTimeout(close, 60000); // time enough to read it, and to think again
     return el;

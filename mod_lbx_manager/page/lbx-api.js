@@ -36,6 +36,9 @@ export const events = (after) => ask(`events?after=${after}`, { signal: timeout(
 
 const memberPath = (b, m) => `balancers/${encodeURIComponent(b.name)}/members/${m.id}`;
 
+// A member as it is now, and the balancer's revision with it.
+export const member = (b, m) => ask(memberPath(b, m), { signal: timeout() });
+
 // The revision that an editor's form is based on.
 export const revision = (b) => ask(`balancers/${encodeURIComponent(b.name)}`).then((a) => a.etag);
 
@@ -49,6 +52,6 @@ function send(method, path, b, body, etag) {
 export const change = (b, m, fields, etag) => send('PATCH', memberPath(b, m), b, fields, etag);
 export const add = (b, fields) =>
   send('POST', `balancers/${encodeURIComponent(b.name)}/members`, b, fields);
-export const remove = (b, m) => send('DELETE', memberPath(b, m), b);
+export const remove = (b, m, etag) => send('DELETE', memberPath(b, m), b, null, etag);
 // { now: true } or { paused: ... }
 export const check = (b, m, what) => send('POST', `${memberPath(b, m)}/check`, b, what);

@@ -163,6 +163,54 @@ def test_members_come_and_go(lab, browser, width):
     calm(browser, "status of 409")
 
 
+def test_a_removal_ends_with_another_decision(lab, browser):
+    """Enabled in the row, or by somebody else; the notice closed; disabled anew: it is not removed.
+    What happens to other members is in no removal's way."""
+    web, (stays,) = manager(lab, 1)
+    own, others, closed, anew, goes = new = [lab.backend(f"new{i}") for i in range(5)]
+    for b in new:
+        assert call(web, "POST", "/balancers/mycluster/members", {"url": b.url}).status == 201
+
+    def patch(b, **fields):
+        assert call(web, "PATCH", f"/balancers/mycluster/members/{member(web, b)['id']}",
+                    fields).status == 200
+
+    browser.size(1280)
+    opened(browser, web)
+    for b in new:
+        browser.click(f"{ROW % b.url} .name")
+        press(browser, f"{ROW % b.url} + .details [data-action=remove]")
+        asked(browser, "Remove")
+        browser.click("dialog button[value=yes]")
+        eventually(lambda: member(web, b)["disabled"], 10, "it is disabled at once")
+        eventually(lambda: b.url in browser.text(".toast:last-child"), 10, "and told")
+        if b is own:
+            action = f"{ROW % b.url} [data-action=enable]"
+            eventually(lambda: browser.run("!!document.querySelector(arguments[0])", action), 10)
+            press(browser, action)
+            eventually(lambda: not member(web, b)["disabled"], 10, "enabled in the row")
+        elif b is closed:
+            press(browser, ".toast:last-child [aria-label=Close]")
+        elif b is others:
+            patch(b, disabled=False)
+        elif b is anew:
+            patch(b, disabled=False)
+            patch(b, disabled=True)
+    patch(stays, loadfactor=2)
+    eventually(lambda: goes.url not in names(web), 30, "this one is removed")
+    looked(browser, 1)
+    assert set(names(web)) == {b.url for b in (stays, own, others, closed, anew)}
+    assert [member(web, b)["disabled"] for b in (own, others, closed, anew)] == [
+        False, False, True, True]
+    said = browser.text(".toasts")
+    assert f"Enable: {own.url}, not removed" in said, said
+    assert f"Not removed, stays as it is: {closed.url}" in said, said
+    for b in (others, anew):
+        assert f"Not removed: {b.url}" in said, said
+    browser.shot("removals-1280")
+    calm(browser)
+
+
 def test_health_checks(lab, browser):
     web, (one, two) = manager(lab, 2, per_member=["hcmethod=GET hcuri=/health hcinterval=600", ""],
                               suite=(*SUITE, "hcheck"), modules=("watchdog",))
