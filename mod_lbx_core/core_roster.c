@@ -251,7 +251,7 @@ unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us)
     uint32_t n = set->n;
     void *mem = malloc(picture_size(n));
     struct picture pic;
-    unsigned ended = 0;
+    unsigned ended = 0, usable = 0;
 
     if (!mem) {
         return 0;
@@ -264,11 +264,14 @@ unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us)
                          LBXNO(0131) "%s: Forcing recovery for worker (%s)", set->name,
                          set->member[i].name);
         }
+        usable += lbx_eligible(&pic.view[i], i, &ask) == LBX_ELIGIBLE;
+    }
+    if (usable) { /* also for one that was quicker, and has not come to it yet */
+        atomic_fetch_add(&set->rec->epoch, 1);
     }
     if (ended) {
-        atomic_fetch_add(&set->rec->epoch, 1);
         atomic_fetch_add(&set->rec->recoveries, 1);
     }
     free(mem);
-    return ended;
+    return usable;
 }

@@ -36,7 +36,8 @@ struct lbx_roster *core_roster_req_without(struct core_set *set, const struct co
                                            const uint32_t *tried, uint64_t now_us);
 
 /* Recovery by force: end the errors of all members that nothing else keeps out.
- * Returns how many that were. */
+ * Returns how many members can be used now, whoever has ended their errors: the caller's
+ * roster, which has none, is out of date then. */
 unsigned core_roster_req_recover(struct core_set *set, uint64_t now_us);
 
 #endif
