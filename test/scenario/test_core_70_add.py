@@ -31,7 +31,8 @@ def everybody_uses(lab, web, backends):
         pass
     assert run.result.all_ok, run.result
     got = [b.requests - x for b, x in zip(backends, before)]
-    assert sum(got) == n and max(got) - min(got) <= 1, got
+    # a child may make its first choice from the members as they were: one more or less
+    assert sum(got) == n and max(got) - min(got) <= 2, got
 
 
 def test_used_at_once_and_kept_over_reloads(lab):
