@@ -254,6 +254,20 @@ def test_https_to_a_plain_port(lab, member):
 
 # -- upgrades, Unix sockets
 
+def upgraded(lab, web, backend):
+    """A client whose connection this member has upgraded."""
+    client = lab.client(web)
+    client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+                b"Upgrade: websocket\r\n\r\n")
+    head = b""
+    while b"\r\n\r\n" not in head:
+        more = client.recv(1)
+        assert more, head
+        head += more
+    assert head.startswith(b"HTTP/1.1 101 ") and b"X-Backend: %s\r\n" % backend.encode() in head
+    return client
+
+
 @pytest.mark.parametrize("scheme", ["ws", "http"])
 def test_an_upgrade_with_the_first_member_refusing(lab, scheme):
     one, two = lab.backend("b1"), lab.backend("b2")
@@ -265,15 +279,7 @@ def test_an_upgrade_with_the_first_member_refusing(lab, scheme):
                     modules=("proxy_wstunnel",))
     web.expect_log(NOISE + "|AH10212")
     one.refuse()
-    client = lab.client(web)
-    client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
-                b"Upgrade: websocket\r\n\r\n")
-    head = b""
-    while b"\r\n\r\n" not in head:
-        more = client.recv(1)
-        assert more, head
-        head += more
-    assert head.startswith(b"HTTP/1.1 101 ") and b"X-Backend: b2\r\n" in head, head
+    client = upgraded(lab, web, "b2")
     for piece in (b"hello", b"x" * 10000):
         client.send(piece)
         assert client.recv(len(piece)) == piece
@@ -298,15 +304,7 @@ def test_an_upgrade_that_the_first_member_leaves_unanswered(lab, scheme, fault, 
                     + balancer_conf([one, two], "", [params, f"lbset=1 {params}"]), children=1,
                     modules=("proxy_wstunnel",))
     web.expect_log(NOISE + "|AH10212|AH10404|AH01106|timeout")
-    client = lab.client(web)
-    client.send(b"GET /x HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
-                b"Upgrade: websocket\r\n\r\n")
-    head = b""
-    while b"\r\n\r\n" not in head:
-        more = client.recv(1)
-        assert more, head
-        head += more
-    assert head.startswith(b"HTTP/1.1 101 ") and b"X-Backend: b2\r\n" in head, head
+    client = upgraded(lab, web, "b2")
     client.send(b"hello")
     assert client.recv(5) == b"hello"
     client.close()
