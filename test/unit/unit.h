@@ -30,6 +30,7 @@ TCase *case_events(void);
 TCase *case_retry(void);
 TCase *case_limit(void);
 TCase *case_trial(void);
+TCase *case_lend(void);
 TCase *case_queue(void);
 TCase *case_cookie(void);
 TCase *case_route(void);

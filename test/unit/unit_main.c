@@ -53,6 +53,7 @@ static const struct {
     {"core", "retry", case_retry},
     {"core", "limit", case_limit},
     {"core", "trial", case_trial},
+    {"core", "lend", case_lend},
     {"core", "queue", case_queue},
     {"sticky", "cookie", case_cookie},
     {"sticky", "route", case_route},
