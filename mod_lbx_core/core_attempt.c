@@ -33,6 +33,7 @@
 #include "http_core.h"
 #include "http_log.h"
 #include "util_filter.h"
+#include "lbx_hot.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -41,6 +42,13 @@ static ap_filter_rec_t *head_filter, *listener, *handshake_filter;
 
 /* The attempt that this thread is running. */
 static __thread struct core_attempt *current;
+
+/* What is known of a connection to a member, as long as it lives. */
+struct line {
+    /* whose answer is being read, once mod_proxy_http has sent the request; to ask the
+     * thread each time would cost more.  Valid until the connection is looked at again. */
+    struct core_attempt *reading;
+};
 
 /* ------------------------------------------------------------------ */
 /* The kernel's view                                                    */
@@ -85,7 +93,7 @@ static int fd_of(conn_rec *c)
 
 /* Was the connection closed before any byte of this request had been taken?  The
  * end of an orderly close acknowledges what came before it. */
-static int none_taken(const struct core_attempt *a)
+static LBX_COLD int none_taken(const struct core_attempt *a)
 {
     uint64_t sent, acked;
 
@@ -154,7 +162,7 @@ static int is_deserted(const struct core_peer *peer)
 /* Has the process gone with the request unread?  The end of a process resets those of
  * its connections where something is left to read, and closes the others.  A reset by
  * one that lives may be on purpose. */
-static int died_unread(const struct core_attempt *a)
+static LBX_COLD int died_unread(const struct core_attempt *a)
 {
     return a->facts.unread && !a->facts.got_bytes && a->small && a->peer && is_deserted(a->peer);
 }
@@ -189,7 +197,7 @@ static void weigh(struct core_attempt *a, conn_rec *origin)
     a->weighed = tcp_bytes(fd_of(origin), &a->before, &acked);
 }
 
-/* Lines of the answer's head: has anything come? */
+/* Lines of the answer's head, and the look whether one goes on: has anything come? */
 static void take_line(struct core_attempt *a, const apr_bucket_brigade *bb, apr_status_t rv)
 {
     if (rv != APR_SUCCESS) {
@@ -226,13 +234,12 @@ static apr_status_t read_in_time(ap_filter_t *f, apr_bucket_brigade *bb, ap_inpu
     return rv;
 }
 
-/* On each connection to a member as long as it lives: to come and go with each
- * request would cost more than to stand by. */
-static apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
-                             apr_read_type_e block, apr_off_t readbytes)
+/* Before a request is sent, and what transports read of which less is known. */
+static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_brigade *bb,
+                                                     ap_input_mode_t mode, apr_read_type_e block,
+                                                     apr_off_t readbytes)
 {
     struct core_attempt *a = current;
-    apr_status_t rv;
 
     if (a && a->proof && !a->facts.sent && mode == AP_MODE_SPECULATIVE) {
         weigh(a, f->c);
@@ -240,9 +247,26 @@ static apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mo
     if (a && a->try_us && !a->facts.speaks_http && !a->head) {
         return read_in_time(f, bb, mode, block, readbytes, a);
     }
+    return ap_get_brigade(f->next, bb, mode, block, readbytes);
+}
+
+/* On each connection to a member as long as it lives: to come and go with each
+ * request would cost more than to stand by. */
+static LBX_HOT apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
+                                     apr_read_type_e block, apr_off_t readbytes)
+{
+    struct line *line = f->ctx;
+    apr_status_t rv;
+
+    if (mode == AP_MODE_SPECULATIVE && block == APR_NONBLOCK_READ) {
+        line->reading = NULL; /* the connection is looked at before it is used again */
+    }
+    if (!line->reading) {
+        return overhear_start(f, bb, mode, block, readbytes);
+    }
     rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
-    if (a && a->facts.sent && mode == AP_MODE_GETLINE) {
-        take_line(a, bb, rv);
+    if (mode == AP_MODE_GETLINE || mode == AP_MODE_SPECULATIVE) {
+        take_line(line->reading, bb, rv);
     }
     return rv;
 }
@@ -273,13 +297,16 @@ static int see_connection(conn_rec *c, void *csd)
 {
     (void)csd;
     if (current && c != current->r->connection) {
+        struct line *line = apr_pcalloc(c->pool, sizeof(*line));
+
         current->facts.fresh = 1;
         if (current->tls && current->try_us) {
             ap_add_input_filter_handle(handshake_filter, NULL, NULL, c);
         }
         current->weighed = 1;
         current->before = 0;
-        ap_add_input_filter_handle(listener, NULL, NULL, c);
+        ap_set_module_config(c->conn_config, &lbx_core_module, line);
+        ap_add_input_filter_handle(listener, line, NULL, c);
     }
     return OK;
 }
@@ -420,15 +447,30 @@ static void limit_head(struct core_attempt *a, request_rec *pr)
     ap_add_input_filter_handle(head_filter, w, pr, origin);
 }
 
-/* mod_proxy_http has sent the request <r>; <pr> stands for the answer. */
-static int see_request_sent(request_rec *r, request_rec *pr)
+/* The answer has hardly come by now: wait for it first, rather than read in vain.  A read
+ * that does not block would end in a time-out by that, and over TLS it is not the socket
+ * alone that knows. */
+static void expect_nothing_yet(const struct core_attempt *a, conn_rec *origin)
 {
+    if (!a->tls && !a->try_us) {
+        apr_socket_opt_set(ap_get_conn_socket(origin), APR_INCOMPLETE_READ, 1);
+    }
+}
+
+/* mod_proxy_http has sent the request <r>; <pr> stands for the answer. */
+static LBX_HOT int see_request_sent(request_rec *r, request_rec *pr)
+{
+    struct line *line = ap_get_module_config(pr->connection->conn_config, &lbx_core_module);
     struct core_attempt *a = current;
 
+    if (line) {
+        line->reading = a && a->r == r ? a : NULL;
+    }
     if (!a || a->r != r) {
         return OK;
     }
     a->facts.sent = 1;
+    expect_nothing_yet(a, pr->connection);
     if (a->proof && a->fd < 0) {
         a->fd = dup(fd_of(pr->connection));
         a->small = is_small(r);
@@ -478,11 +520,12 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
         break;
     }
     if (word == READ && a->ended) {
-        apr_cpystrn(a->cause, "closed without an answer", sizeof(a->cause));
+        a->cause = "closed without an answer";
     } else if (status) {
-        apr_size_t at = (apr_size_t)apr_snprintf(a->cause, sizeof(a->cause), "(%d)", status);
+        char meaning[96];
 
-        apr_strerror(status, a->cause + at, sizeof(a->cause) - at);
+        apr_strerror(status, meaning, sizeof(meaning));
+        a->cause = apr_psprintf(a->r->pool, "(%d)%s", status, meaning);
     }
 }
 
@@ -513,6 +556,20 @@ void core_attempt_register_optional(void)
 /* ------------------------------------------------------------------ */
 /* Running                                                              */
 
+static LBX_COLD int miss_module(struct core_attempt *a, const struct core_member *m)
+{
+    a->facts.connect_failed = 1;
+    a->cause =
+        apr_psprintf(a->r->pool, "no module is loaded that speaks %s", m->transport->s->scheme);
+    return HTTP_SERVICE_UNAVAILABLE;
+}
+
+static LBX_COLD void learn_what_was_taken(struct core_attempt *a)
+{
+    a->facts.unsent = none_taken(a) || died_unread(a);
+    close(a->fd);
+}
+
 /* A whole answer has no note of a time-out.  Looking costs more than asking this. */
 static int had_timeout(const request_rec *r, const struct lbx_attempt *facts)
 {
@@ -520,14 +577,14 @@ static int had_timeout(const request_rec *r, const struct lbx_attempt *facts)
            && apr_table_get(r->notes, "proxy_timedout");
 }
 
-int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct core_member *m,
-                         proxy_server_conf *conf, char *url, const char *proxyname,
-                         apr_port_t proxyport, uint64_t try_us, int proof)
+LBX_HOT int core_attempt_req_run(struct core_attempt *a, request_rec *r,
+                                 const struct core_member *m, proxy_server_conf *conf, char *url,
+                                 const char *proxyname, apr_port_t proxyport, uint64_t try_us,
+                                 int proof)
 {
     struct core_attempt *outer = current;
     int rc;
 
-    memset(a, 0, sizeof(*a));
     a->r = r;
     a->started = apr_time_now();
     a->try_us = try_us;
@@ -541,17 +598,13 @@ int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct co
     current = outer;
 
     if (rc == DECLINED) {
-        rc = HTTP_SERVICE_UNAVAILABLE;
-        a->facts.connect_failed = 1;
-        apr_snprintf(a->cause, sizeof(a->cause), "no module is loaded that speaks %s",
-                     m->transport->s->scheme);
+        rc = miss_module(a, m);
     }
     a->facts.rc = rc == DONE ? 0 : rc;
     a->facts.timed_out |= had_timeout(r, &a->facts);
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {
-        a->facts.unsent = none_taken(a) || died_unread(a);
-        close(a->fd);
+        learn_what_was_taken(a);
     }
     return rc;
 }
@@ -570,7 +623,7 @@ static apr_table_t *copy_back(request_rec *r, const apr_table_t *saved)
     return saved ? apr_table_copy(r->pool, saved) : apr_table_make(r->pool, 4);
 }
 
-void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved)
+LBX_HOT void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved)
 {
     saved->headers_out = copy(r, r->headers_out);
     saved->err_headers_out = copy(r, r->err_headers_out);
@@ -584,7 +637,7 @@ void core_attempt_req_save(request_rec *r, struct core_attempt_saved *saved)
     saved->sent_bodyct = r->sent_bodyct;
 }
 
-void core_attempt_req_restore(request_rec *r, const struct core_attempt_saved *saved)
+LBX_COLD void core_attempt_req_restore(request_rec *r, const struct core_attempt_saved *saved)
 {
     /* copies again: there may be a third attempt */
     r->headers_out = copy_back(r, saved->headers_out);

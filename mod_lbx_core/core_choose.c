@@ -17,6 +17,7 @@
 #include "core_store.h"
 #include "lbx_trial.h"
 #include "lbx_vals.h"
+#include "lbx_hot.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -125,7 +126,7 @@ static const char *member_route(const struct lbx_hint_ask *ask, uint32_t i)
     return k->cr->member_vals[i].route;
 }
 
-static void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
+static LBX_COLD void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
 {
     const request_rec *r = ask->r;
     int whole = !r->args || ap_strchr_c(ask->url, '?') != NULL;
@@ -158,8 +159,8 @@ static const char *keep(const struct core_ask *ask, const char *text)
     return *text ? apr_pstrdup(ask->r->pool, text) : "";
 }
 
-static void take_down(struct core_choice *out, const struct core_ask *ask,
-                      const struct core_roster *cr, struct core_member *m, enum lbx_why why)
+static LBX_HOT void take_down(struct core_choice *out, const struct core_ask *ask,
+                              const struct core_roster *cr, struct core_member *m, enum lbx_why why)
 {
     const struct lbx_member_vals *v = &cr->member_vals[m->index];
 
@@ -169,8 +170,8 @@ static void take_down(struct core_choice *out, const struct core_ask *ask,
     out->admin = v->admin;
     out->trial = lbx_trial_is_on(m->rec);
     out->route = keep(ask, v->route);
-    out->sticky_name = keep(ask, cr->vals.sticky);
-    out->sticky_path = keep(ask, cr->vals.sticky_path);
+    out->sticky_name = cr->sticky ? keep(ask, cr->vals.sticky) : "";
+    out->sticky_path = cr->sticky ? keep(ask, cr->vals.sticky_path) : "";
     atomic_fetch_add_explicit(&m->rec->elected, 1, memory_order_relaxed);
 }
 
@@ -308,8 +309,9 @@ static const uint32_t *mask_of(struct core_ask *ask, const struct lbx_ahead *ahe
     return mask;
 }
 
-static int pick_from(struct core_ask *ask, const struct core_roster *cr, const struct lbx_roster *r,
-                     const uint32_t *mask, struct core_choice *out)
+static LBX_HOT int pick_from(struct core_ask *ask, const struct core_roster *cr,
+                             const struct lbx_roster *r, const uint32_t *mask,
+                             struct core_choice *out)
 {
     struct lbx_pick p = {core_store(), core_store_child(), mask, ask->now_us, ask->anyhow};
     int place = cr->method->pick(r, &p, &out->charge);
@@ -348,8 +350,8 @@ static int is_full(const struct core_roster *cr, const struct core_member *m)
 
 /* Spares, standbys and other sets stand in for those where the request has been,
  * and for those that are full. */
-static int pick_without(struct core_ask *ask, const struct core_roster *cr, const uint32_t *mask,
-                        struct core_choice *out)
+static LBX_COLD int pick_without(struct core_ask *ask, const struct core_roster *cr,
+                                 const uint32_t *mask, struct core_choice *out)
 {
     uint32_t *without = bits_of(ask, mask);
     struct lbx_roster *r;
@@ -429,6 +431,8 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
 {
     struct lbx_ahead ahead;
 
+    ahead.total = ahead.any = ahead.n = 0;
+    ahead.more = 0;
     if (!ask->hinted) {
         ask->hinted = 1;
         if (core_seam_listens_hint()) {
@@ -441,8 +445,10 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     ask->patient = ask->may_wait && ask->patience_us > ask->waited_us;
     ask->target = ask->tried || is_old(ask->set) ? LBX_OTHER_MEMBER : LBX_ANY_MEMBER;
     out->pinned = 0;
-    lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
-    out->sticky = *cr->vals.sticky != '\0';
+    if (!lbx_queue_is_empty(ask->set->rec)) {
+        lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
+    }
+    out->sticky = cr->sticky;
     out->more = attempts_allowed(cr);
     out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
     switch (choose_by_session(ask, cr, &ahead, out)) {
@@ -479,7 +485,7 @@ static int prepare(struct core_ask *ask, const struct core_choice *out, enum ste
     }
 }
 
-static int choose_now(struct core_ask *ask, struct core_choice *out, int may_wait)
+static LBX_HOT int choose_now(struct core_ask *ask, struct core_choice *out, int may_wait)
 {
     int got = 0;
 
@@ -505,8 +511,8 @@ static int choose_now(struct core_ask *ask, struct core_choice *out, int may_wai
 }
 
 /* Why nothing came of it, for the log; and when the client may come again. */
-static int nobody(const struct core_ask *ask, const struct core_choice *c, uint64_t waited_us,
-                  const char *queue)
+static LBX_COLD int nobody(const struct core_ask *ask, const struct core_choice *c,
+                           uint64_t waited_us, const char *queue)
 {
     const char *name = ask->set->name;
     apr_pool_t *p = ask->r->pool;
@@ -532,7 +538,7 @@ static int nobody(const struct core_ask *ask, const struct core_choice *c, uint6
 }
 
 /* Nobody waits for the answer any more. */
-static int left_alone(const struct core_ask *ask, uint64_t waited_us)
+static LBX_COLD int left_alone(const struct core_ask *ask, uint64_t waited_us)
 {
     atomic_fetch_add(&ask->set->rec->refused, 1);
     ap_log_rerror(APLOG_MARK, APLOG_INFO, 0, ask->r,
@@ -579,7 +585,7 @@ static int queue_up(struct core_ask *ask)
 }
 
 /* Wait for somebody until the balancer's time is over.  Returns as core_choose_req. */
-static int wait_for(struct core_ask *ask, struct core_choice *out)
+static LBX_COLD int wait_for(struct core_ask *ask, struct core_choice *out)
 {
     uint64_t start = now_us(), waited;
     uint64_t deadline = start + ask->patience_us - ask->waited_us;
@@ -616,7 +622,7 @@ static int wait_for(struct core_ask *ask, struct core_choice *out)
     return nobody(ask, out, ask->waited_us, queue);
 }
 
-int core_choose_req(struct core_ask *ask, struct core_choice *out)
+LBX_HOT int core_choose_req(struct core_ask *ask, struct core_choice *out)
 {
     lbx_queue_begin(&ask->wait, core_store_child());
     if (choose_now(ask, out, !ask->no_wait)) {

@@ -314,6 +314,7 @@ static struct core_set *new_set(apr_pool_t *p, struct core_gen *gen, server_rec 
     struct core_set *set = apr_pcalloc(p, sizeof(*set));
 
     set->name = apr_pstrdup(p, b->s->name);
+    set->name_len = strlen(set->name);
     set->scope = scope;
     set->server = s;
     set->balancer = b;
@@ -498,7 +499,6 @@ void core_conf_child_init(apr_pool_t *p)
     for (int i = 0; current_gen && i < current_gen->sets->nelts; i++) {
         struct core_set *set = APR_ARRAY_IDX(current_gen->sets, i, struct core_set *);
 
-        apr_thread_mutex_create(&set->mutex, APR_THREAD_MUTEX_DEFAULT, p);
         apr_thread_mutex_create(&set->compiling, APR_THREAD_MUTEX_DEFAULT, p);
         for (int k = 0; k < set->copies->nelts; k++) {
             proxy_balancer *b = APR_ARRAY_IDX(set->copies, k, proxy_balancer *);

@@ -15,6 +15,7 @@
 #include "mod_proxy.h"
 
 #include "core_rules.h"
+#include "lbx_lend.h"
 #include "lbx_method.h"
 #include "mod_lbx.h"
 
@@ -22,29 +23,31 @@ extern module AP_MODULE_DECLARE_DATA lbx_core_module;
 
 struct core_roster;
 
+/* What each request wants to know comes first. */
 struct core_member {
     const char *name; /* the URL, with "unix:/path|" where it has one */
+    apr_size_t name_len;
+    const char *proxied; /* "proxy:" and its URL, for r->filename */
+    apr_size_t proxied_len;
     struct core_set *set;
-    uint32_t index; /* place in the balancer */
-
-    /* In balancer->workers, for everybody who looks there.  Its <s> is a
-     * projection of our state (core_mirror), never read as truth. */
-    proxy_worker *pub;
+    struct lbx_seg_member *rec; /* set by core_store at adoption, and <ref> */
+    struct lbx_ref ref;
+    uint32_t index;      /* place in the balancer */
+    uint8_t speaks_http; /* http, https, ws, wss */
+    uint8_t tls;
 
     /* The one that requests are run with.  Its <s> belongs to this process and
      * is always usable, so that what transports and mod_proxy write into a
      * status word decides nothing. */
     proxy_worker *transport;
 
-    /* What each request wants to know of it, made once. */
-    const char *proxied; /* "proxy:" and its URL, for r->filename */
-    apr_size_t proxied_len;
-    apr_size_t name_len;
-    int speaks_http; /* http, https, ws, wss */
-    int tls;
+    /* Byte counts of <transport> that have been added to the record. */
+    _Atomic int64_t sent_seen;
+    _Atomic int64_t received_seen;
 
-    struct lbx_ref ref; /* set by core_store at adoption */
-    struct lbx_seg_member *rec;
+    /* In balancer->workers, for everybody who looks there.  Its <s> is a
+     * projection of our state (core_mirror), never read as truth. */
+    proxy_worker *pub;
 
     uint64_t retry_us;
     uint64_t drain_us;           /* draintimeout= */
@@ -53,16 +56,41 @@ struct core_member {
     uint32_t health;             /* with which a new member begins (status=+C) */
     uint32_t in_error;           /* ... and an error that the first request ends (status=+E) */
     uint32_t shown;              /* status letters without effect: G and F */
-
-    /* Byte counts of <transport> that have been added to the record. */
-    _Atomic int64_t sent_seen;
-    _Atomic int64_t received_seen;
 };
 
+/* Likewise. */
 struct core_set {
-    const char *name;  /* "balancer://name" */
-    const char *scope; /* whose: SCOPE_MAIN, or the virtual host's identity */
+    const char *name; /* "balancer://name" */
+    apr_size_t name_len;
+    struct lbx_seg_set *rec; /* set by core_store at adoption, and <ref> */
+    struct lbx_ref ref;
+    const struct core_rules *rules;
+    uint32_t boots; /* of the record, when this generation began */
+
+    /* Members stay where they are as long as the process: one that was removed leaves
+     * a retired place.  Those that are added take the places behind the others; <n>
+     * moves when one is complete, and may do so at any time: who needs it twice takes
+     * it once. */
+    _Atomic uint32_t n;
+    struct core_member *member;
+    uint32_t room;      /* places in all */
+    uint32_t structure; /* of the record, as this process knows it (core_members) */
+
+    /* Of each child. */
+    struct lbx_lend rosters; /* struct core_roster */
+
+    /* Held by the thread that makes the next roster.  Made in child_init. */
+    apr_thread_mutex_t *compiling;
+
+    uint32_t adds;
+    uint32_t adds_boot; /* when this generation began */
+    uint32_t spare;     /* places behind <n> then */
+
+    /* A record whose in-flight count is the number of repetitions under way. */
+    struct lbx_ref retries;
+
     server_rec *server;
+    const char *scope;          /* whose: SCOPE_MAIN, or the virtual host's identity */
     proxy_balancer *balancer;   /* the owner's */
     apr_array_header_t *copies; /* proxy_balancer *: the owner's and each heir's */
     int persist;
@@ -70,33 +98,8 @@ struct core_set {
     int semicolon;
     int forcerecovery;
     uint32_t growth;
-    const struct core_rules *rules;
     const char *nonce; /* from the file; NULL: we make one, "": switched off */
-
-    /* Members stay where they are as long as the process: one that was removed leaves
-     * a retired place.  Those that are added take the places behind the others; <n>
-     * moves when one is complete, and may do so at any time: who needs it twice takes
-     * it once. */
-    _Atomic uint32_t n;
-    uint32_t room; /* places in all */
-    struct core_member *member;
-    uint32_t structure; /* of the record, as this process knows it (core_members) */
-    uint32_t adds;
-    uint32_t boots;     /* of the record, when this generation began */
-    uint32_t adds_boot; /* when this generation began */
-    uint32_t spare;     /* places behind <n> then */
-
-    struct lbx_ref ref; /* set by core_store at adoption */
-    struct lbx_seg_set *rec;
     struct lbx_set_vals conf;
-
-    /* A record whose in-flight count is the number of repetitions under way. */
-    struct lbx_ref retries;
-
-    /* Of each child: made in child_init. */
-    apr_thread_mutex_t *mutex;     /* guards <current> and its users */
-    apr_thread_mutex_t *compiling; /* held by the thread that makes the next one */
-    struct core_roster *current;   /* core_roster */
 };
 
 struct core_gen {

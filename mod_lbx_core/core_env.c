@@ -10,6 +10,7 @@
 #include "core_env.h"
 
 #include "apr_strings.h"
+#include "lbx_hot.h"
 
 static void put(request_rec *r, int fresh, const char *key, const char *value)
 {
@@ -25,7 +26,7 @@ static int is_fresh(const request_rec *r, const struct core_request *req)
     return !req->ask.attempts && !r->prev && !r->main;
 }
 
-void core_env_req_member(request_rec *r, const struct core_request *req)
+LBX_HOT void core_env_req_member(request_rec *r, const struct core_request *req)
 {
     const struct core_choice *c = &req->choice;
     const struct lbx_hint *hint = &req->ask.hint;
@@ -79,8 +80,8 @@ static const char *add_try(request_rec *r, const char *before, const struct core
     return tries;
 }
 
-void core_env_req_attempt(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
-                          long ms)
+LBX_HOT void core_env_req_attempt(request_rec *r, struct core_request *req,
+                                  enum lbx_outcome outcome, long ms)
 {
     const char *what = lbx_outcome_name(outcome);
 
@@ -90,7 +91,7 @@ void core_env_req_attempt(request_rec *r, struct core_request *req, enum lbx_out
     req->tries = add_try(r, req->tries, req->choice.m, what, number(r, ms));
 }
 
-void core_env_req_result(request_rec *r, struct core_request *req)
+LBX_HOT void core_env_req_result(request_rec *r, struct core_request *req)
 {
     int fresh = !req->told && !r->prev && !r->main;
 

@@ -202,7 +202,7 @@ void core_queue_req_wake(const struct core_set *set)
     uint64_t ticket[LBX_QUEUE_TARGETS];
     uint32_t n, bits = 0;
 
-    if (!atomic_load_explicit(&set->rec->queue_hint, memory_order_acquire)) {
+    if (lbx_queue_is_empty(set->rec)) {
         return;
     }
     n = lbx_queue_heads(core_store(), set->ref, ticket, LBX_QUEUE_TARGETS);

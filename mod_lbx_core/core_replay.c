@@ -11,6 +11,7 @@
 
 #include "http_request.h"
 #include "util_filter.h"
+#include "lbx_hot.h"
 
 #define FILTER_NAME "LBX_REPLAY"
 
@@ -116,7 +117,7 @@ static void add_filter(request_rec *r, struct core_replay *replay)
     }
 }
 
-struct core_replay *core_replay_req_start(request_rec *r, uint64_t most)
+LBX_HOT struct core_replay *core_replay_req_start(request_rec *r, uint64_t most)
 {
     struct core_replay *replay;
 

@@ -20,6 +20,7 @@
 #include "core_roster.h"
 #include "core_seam.h"
 #include "core_store.h"
+#include "lbx_hot.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -27,46 +28,41 @@ APLOG_USE_MODULE(lbx_core);
 
 enum { PROXY_LEN = sizeof("proxy:") - 1 };
 
-struct core_request *core_request_of(request_rec *r)
+LBX_HOT struct core_request *core_request_of(request_rec *r)
 {
     return ap_get_module_config(r->request_config, &lbx_core_module);
 }
 
-/* Does <url> begin so?  Nearly always in lower case. */
-static int is_ours(const char *url, const char *prefix, apr_size_t len)
+/* Does <url> begin so? */
+static int begins(const char *url, const char *with, apr_size_t len)
 {
-    return !strncmp(url, prefix, len) || !ap_cstr_casecmpn(url, prefix, len);
+    return !ap_cstr_casecmpn(url, with, len);
 }
 
-/* Is "balancer://name/..." as we would write it?  Nearly all are. */
-static int is_canonical(const char *url)
+/* The balancer of "balancer://name/...", written as we write it; NULL: it may be another
+ * way of writing it. */
+static LBX_HOT proxy_balancer *find_known(const proxy_server_conf *conf, const char *url)
 {
-    const char *host = url + sizeof(PREFIX) - 1, *end = host;
+    proxy_balancer *b = (proxy_balancer *)conf->balancers->elts;
 
-    if (strncmp(url, PREFIX, sizeof(PREFIX) - 1)) {
-        return 0;
+    for (int i = 0; i < conf->balancers->nelts; i++) {
+        const struct core_set *set = core_conf_set(&b[i]);
+
+        if (set && !strncmp(url, set->name, set->name_len) && url[set->name_len] == '/'
+            && !b[i].s->inactive) {
+            return &b[i];
+        }
     }
-    while ((*end >= 'a' && *end <= 'z') || (*end >= '0' && *end <= '9') || *end == '-'
-           || *end == '_' || *end == '.') {
-        end++;
-    }
-    return end > host && *end == '/';
+    return NULL;
 }
 
-int core_request_canon(request_rec *r, char *url)
+/* The path stays raw: the member's own scheme canonicalises it. */
+static LBX_COLD int write_canonical(request_rec *r, char *url)
 {
     apr_port_t port = 0;
     const char *err;
     char *host;
 
-    if (!is_ours(url, "balancer:", 9)) {
-        return DECLINED;
-    }
-    /* later versions of mod_proxy pass a copy */
-    if (!strncmp(r->filename, "proxy:", PROXY_LEN) && !strcmp(url, r->filename + PROXY_LEN)
-        && is_canonical(url)) {
-        return OK;
-    }
     url += 9;
     err = ap_proxy_canon_netloc(r->pool, &url, NULL, NULL, &host, &port);
     if (err) {
@@ -74,15 +70,29 @@ int core_request_canon(request_rec *r, char *url)
                       err);
         return HTTP_BAD_REQUEST;
     }
-    /* The path stays raw: the member's own scheme canonicalises it. */
     r->filename = apr_pstrcat(r->pool, "proxy:" PREFIX, host, "/", url, NULL);
     return OK;
+}
+
+LBX_HOT int core_request_canon(request_rec *r, char *url)
+{
+    const proxy_server_conf *conf = ap_get_module_config(r->server->module_config, &proxy_module);
+
+    if (*url != 'b' && *url != 'B') {
+        return DECLINED; /* a member's, each time a request goes there */
+    }
+    /* later versions of mod_proxy pass a copy */
+    if (!strncmp(r->filename, "proxy:", PROXY_LEN) && !strcmp(url, r->filename + PROXY_LEN)
+        && find_known(conf, url)) {
+        return OK;
+    }
+    return begins(url, "balancer:", 9) ? write_canonical(r, url) : DECLINED;
 }
 
 /* ------------------------------------------------------------------ */
 /* To a member                                                          */
 
-void core_request_req_member_done(struct core_request *req)
+LBX_HOT void core_request_req_member_done(struct core_request *req)
 {
     apr_off_t sent = req->replay ? req->replay->length : 0;
 
@@ -97,14 +107,14 @@ void core_request_req_member_done(struct core_request *req)
 }
 
 /* The request's pool is cleaned up. */
-static apr_status_t let_go(void *baton)
+static LBX_HOT apr_status_t let_go(void *baton)
 {
     struct core_request *req = baton;
 
     core_request_req_member_done(req);
-    if (req->has_next) {
-        req->has_next = 0;
-        core_choose_req_done(&req->next, 0);
+    if (req->next) {
+        core_choose_req_done(req->next, 0);
+        req->next = NULL;
     }
     return APR_SUCCESS;
 }
@@ -112,9 +122,10 @@ static apr_status_t let_go(void *baton)
 static struct core_request *new_record(request_rec *r, struct core_set *set, proxy_balancer *b,
                                        const char *url)
 {
-    struct core_request *req = apr_pcalloc(r->pool, sizeof(*req));
+    struct core_request *req = apr_palloc(r->pool, sizeof(*req));
     const char *path = ap_strchr_c(url + sizeof(PREFIX) - 1, '/');
 
+    memset(req, 0, offsetof(struct core_request, saved));
     req->path = path ? path : "";
     req->ask.r = r;
     req->ask.set = set;
@@ -127,7 +138,7 @@ static struct core_request *new_record(request_rec *r, struct core_set *set, pro
 
 /* proxy:scheme://host:port/path in r->filename, and the URL in it in *url, as the
  * member's scheme wants them. */
-static int rewrite(request_rec *r, const struct core_request *req, char **url)
+static LBX_HOT int rewrite(request_rec *r, const struct core_request *req, char **url)
 {
     const struct core_member *m = req->choice.m;
     apr_size_t path_size = strlen(req->path) + 1;
@@ -147,11 +158,14 @@ static int rewrite(request_rec *r, const struct core_request *req, char **url)
     return OK;
 }
 
-/* Tell the siblings who it is. */
-static void announce_choice(request_rec *r, struct core_request *req)
+/* Tell the siblings who it is, now and when the answer comes. */
+static LBX_HOT void announce_choice(request_rec *r, struct core_request *req)
 {
     const struct core_choice *c = &req->choice;
 
+    if (!core_seam_listens_choice()) {
+        return;
+    }
     req->decision = (struct lbx_decision){
         .balancer = req->ask.set->name,
         .set = req->ask.set->ref,
@@ -183,26 +197,17 @@ static int go_to_member(request_rec *r, struct core_request *req, char **url)
     return rewrite(r, req, url);
 }
 
-/* The balancer of "balancer://name/..."; its name is in lower case. */
 static proxy_balancer *find_balancer(request_rec *r, proxy_server_conf *conf, const char *url)
 {
-    proxy_balancer *b = (proxy_balancer *)conf->balancers->elts;
-    apr_size_t len = sizeof(PREFIX) - 1;
+    proxy_balancer *b = find_known(conf, url);
 
-    if (!is_ours(url, PREFIX, len)) {
-        return NULL;
-    }
-    len += strcspn(url + len, "/");
-    for (int i = 0; i < conf->balancers->nelts; i++) {
-        if (!strncmp(b[i].s->name, url, len) && !b[i].s->name[len] && !b[i].s->inactive) {
-            return &b[i];
-        }
-    }
-    return ap_proxy_get_balancer(r->pool, conf, url, 1);
+    return b || !begins(url, PREFIX, sizeof(PREFIX) - 1)
+               ? b
+               : ap_proxy_get_balancer(r->pool, conf, url, 1);
 }
 
-int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_rec *r,
-                     proxy_server_conf *conf, char **url)
+LBX_HOT int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_rec *r,
+                             proxy_server_conf *conf, char **url)
 {
     struct core_request *req;
     struct core_set *set;
@@ -256,8 +261,8 @@ static int spares_budget(const struct core_request *req, enum lbx_outcome outcom
            || atomic_load_explicit(&req->choice.m->rec->error_at_us, memory_order_relaxed) != 0;
 }
 
-static enum lbx_verdict verdict_on(request_rec *r, struct core_request *req,
-                                   enum lbx_outcome outcome)
+static LBX_COLD enum lbx_verdict verdict_on(request_rec *r, struct core_request *req,
+                                            enum lbx_outcome outcome)
 {
     struct lbx_retry_ask ask = {
         .outcome = outcome,
@@ -275,27 +280,30 @@ static enum lbx_verdict verdict_on(request_rec *r, struct core_request *req,
 }
 
 /* The next member, reserved.  An answer is given up only for a new one, at once. */
-static int choose_next(struct core_request *req, enum lbx_verdict verdict, enum lbx_outcome outcome)
+static LBX_COLD struct core_choice *choose_next(struct core_request *req, enum lbx_verdict verdict,
+                                                enum lbx_outcome outcome)
 {
+    struct core_choice *next = apr_pmemdup(req->ask.r->pool, &req->choice, sizeof(*next));
+
     if (verdict == LBX_TRY_SAME) {
-        req->next = req->choice;
-        req->next.again = 1;
-        if (core_choose_req_again(&req->next)) {
-            return 1;
+        next->again = 1;
+        if (core_choose_req_again(next)) {
+            return next;
         }
     }
     core_choose_req_tried(&req->ask, &req->choice);
     req->ask.only_new = req->ask.no_wait = outcome == LBX_OUT_STATUS;
-    return core_choose_req(&req->ask, &req->next) == OK;
+    return core_choose_req(&req->ask, next) == OK ? next : NULL;
 }
 
-int core_request_req_another(request_rec *r, struct core_request *req, enum lbx_outcome outcome)
+LBX_COLD int core_request_req_another(request_rec *r, struct core_request *req,
+                                      enum lbx_outcome outcome)
 {
     enum lbx_verdict verdict = verdict_on(r, req, outcome);
 
-    req->has_next = verdict <= LBX_TRY_SAME && choose_next(req, verdict, outcome);
-    req->verdict = verdict <= LBX_TRY_SAME && !req->has_next ? LBX_NO_MEMBER : verdict;
-    return req->has_next;
+    req->next = verdict <= LBX_TRY_SAME ? choose_next(req, verdict, outcome) : NULL;
+    req->verdict = verdict <= LBX_TRY_SAME && !req->next ? LBX_NO_MEMBER : verdict;
+    return req->next != NULL;
 }
 
 /* Does this outcome take the member out?  The stock's rule: it did not take the
@@ -309,11 +317,11 @@ static int is_error(const struct core_request *req, enum lbx_outcome outcome)
            || (outcome == LBX_OUT_RESET && !req->attempt.facts.speaks_http);
 }
 
-static void log_attempt(request_rec *r, const struct core_request *req, enum lbx_outcome outcome,
-                        const struct lbx_report *report, long ms)
+static LBX_COLD void log_attempt(request_rec *r, const struct core_request *req,
+                                 enum lbx_outcome outcome, const struct lbx_report *report, long ms)
 {
     const struct core_member *m = req->choice.m;
-    const char *cause = *req->attempt.cause ? req->attempt.cause : "";
+    const char *cause = report->cause;
     int level = report->out ? APLOG_ERR : outcome == LBX_OUT_STALE ? APLOG_INFO : APLOG_WARNING;
 
     if (outcome == LBX_OUT_STATUS) {
@@ -329,18 +337,25 @@ static void log_attempt(request_rec *r, const struct core_request *req, enum lbx
                               : "");
 }
 
-static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int rc)
+/* The member's own answer may be the error; httpd will write another in its place. */
+static LBX_COLD void look_for_override(request_rec *r, struct core_request *req, int rc)
 {
     struct lbx_attempt *facts = &req->attempt.facts;
 
-    req->status = r->status;
-    if (rc >= HTTP_BAD_REQUEST && apr_table_get(r->notes, "proxy-error-override")) {
-        /* the member's own answer; httpd will write another in its place */
+    if (apr_table_get(r->notes, "proxy-error-override")) {
         req->status = rc;
         facts->rc = 0;
         facts->swallowed = lbx_retry_lists(&req->ask.set->rules->retry, rc);
     }
-    return lbx_attempt_outcome(facts);
+}
+
+static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int rc)
+{
+    req->status = r->status;
+    if (rc >= HTTP_BAD_REQUEST) {
+        look_for_override(r, req, rc);
+    }
+    return lbx_attempt_outcome(&req->attempt.facts);
 }
 
 /* What became of the attempt, for log lines and log formats. */
@@ -363,7 +378,7 @@ static void judge_unseen(request_rec *r, const struct core_request *req, enum lb
 
 static void count(struct core_request *req, const struct lbx_report *report)
 {
-    struct lbx_seg_tally *t = &req->choice.m->rec->tally;
+    struct lbx_seg_member *t = req->choice.m->rec;
     uint64_t head = report->head_us ? report->head_us - report->started_us : 0;
     unsigned bucket = 0;
 
@@ -385,6 +400,19 @@ static void count(struct core_request *req, const struct lbx_report *report)
     }
 }
 
+static LBX_COLD void take_out(const struct core_request *req, struct lbx_report *report)
+{
+    const struct core_member *m = req->choice.m;
+
+    report->out = core_choose_req_failed(&req->choice, report->ended_us,
+                                         report->ended_us - report->started_us);
+    report->out_s = (unsigned long)(m->retry_us / APR_USEC_PER_SEC);
+    if (report->out) {
+        core_events_note("down", "requests", m->set->name, m->name, "%s %s; out for %lus",
+                         lbx_outcome_name(report->outcome), report->cause, report->out_s);
+    }
+}
+
 /* Count the attempt, and let it have its consequences for the member: those that
  * a sibling draws, else the stock's. */
 static void judge(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
@@ -401,7 +429,7 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
         .name = m->name,
         .outcome = outcome,
         .status = outcome == LBX_OUT_ANSWERED || outcome == LBX_OUT_STATUS ? req->status : 0,
-        .cause = req->attempt.cause,
+        .cause = req->attempt.cause ? req->attempt.cause : "",
         .started_us = (uint64_t)req->attempt.started,
         .head_us = (uint64_t)req->attempt.head,
         .ended_us = (uint64_t)apr_time_now(),
@@ -412,13 +440,7 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
     if (core_seam_run_outcome(report) == DONE) {
         atomic_fetch_add(&m->rec->failures, (uint64_t)report->error);
     } else if (report->error) {
-        report->out = core_choose_req_failed(&req->choice, report->ended_us,
-                                             report->ended_us - report->started_us);
-        report->out_s = (unsigned long)(m->retry_us / APR_USEC_PER_SEC);
-        if (report->out) {
-            core_events_note("down", "requests", m->set->name, m->name, "%s %s; out for %lus",
-                             lbx_outcome_name(outcome), report->cause, report->out_s);
-        }
+        take_out(req, report);
         return;
     }
     if (req->choice.trial) {
@@ -430,15 +452,19 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
  * own proxy if it has one. */
 static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *conf, char *url)
 {
-    struct core_remote way;
+    struct core_remote way = {.name = NULL};
     int rc;
 
-    req->ask.attempts++;
+    if (req->ask.attempts++) {
+        memset(&req->attempt, 0, sizeof(req->attempt));
+    }
     req->bytes = 0;
-    req->has_next = 0;
+    req->next = NULL;
     req->verdict = LBX_NO_NEED;
     req->inside = 1;
-    core_remote_req_way(r, conf, url, &way);
+    if (conf->proxies->nelts) {
+        core_remote_req_way(r, conf, url, &way);
+    }
     rc = core_attempt_req_run(&req->attempt, r, req->choice.m, conf, url, way.name, way.port,
                               req->ask.set->rules->retry.try_us, !idempotent(r));
     req->inside = 0;
@@ -446,8 +472,8 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
 }
 
 /* Turn to the next member.  0: the client has gone, or the URL does not suit. */
-static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_conf *conf,
-                        enum lbx_outcome outcome, char **url)
+static LBX_COLD int turn_to_next(request_rec *r, struct core_request *req, proxy_server_conf *conf,
+                                 enum lbx_outcome outcome, char **url)
 {
     const struct lbx_retry_rules *rules = &req->ask.set->rules->retry;
     uint64_t pause = 0;
@@ -457,15 +483,15 @@ static int turn_to_next(request_rec *r, struct core_request *req, proxy_server_c
     if (outcome != LBX_OUT_CONNECT) {
         core_replay_req_rewind(r, req->replay);
     }
-    if (req->next.again && outcome != LBX_OUT_STALE) {
+    if (req->next->again && outcome != LBX_OUT_STALE) {
         uint32_t random;
 
         ap_random_insecure_bytes(&random, sizeof(random));
         pause = lbx_retry_backoff(rules, ++req->repeats, random);
     }
-    req->choice = req->next;
+    req->choice = *req->next;
     req->chosen = 1;
-    req->has_next = 0;
+    req->next = NULL;
     if (pause && !core_queue_req_pause(r, pause)) {
         return 0;
     }
@@ -491,8 +517,8 @@ static int final_word(const struct core_request *req, int rc)
     return rc;
 }
 
-int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf *conf, char *url,
-                        const char *proxyname, apr_port_t proxyport)
+LBX_HOT int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
+                                char *url, const char *proxyname, apr_port_t proxyport)
 {
     struct core_request *req = core_request_of(r);
     enum lbx_outcome outcome;
@@ -518,10 +544,10 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
         core_request_req_member_done(req);
         judge(r, req, outcome, &report);
         again = outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT
-                && (req->has_next || core_request_req_another(r, req, outcome));
+                && (req->next || core_request_req_another(r, req, outcome));
         take_note(r, req, outcome, &report);
         if (again) {
-            atomic_fetch_add_explicit(&req->choice.m->rec->tally.retried[outcome], 1,
+            atomic_fetch_add_explicit(&req->choice.m->rec->retried[outcome], 1,
                                       memory_order_relaxed);
             judge_unseen(r, req, outcome);
             again = turn_to_next(r, req, conf, outcome, &url);
@@ -536,7 +562,7 @@ int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf 
 /* ------------------------------------------------------------------ */
 /* Afterwards                                                           */
 
-static void force_error(request_rec *r, const struct core_request *req, const char *reason)
+static LBX_COLD void force_error(request_rec *r, const struct core_request *req, const char *reason)
 {
     const struct core_member *m = req->choice.m;
     struct lbx_report report = {
@@ -567,7 +593,7 @@ static void force_error(request_rec *r, const struct core_request *req, const ch
                   m->name, reason);
 }
 
-static void judge_status(request_rec *r, const struct core_request *req, int status)
+static LBX_HOT void judge_status(request_rec *r, const struct core_request *req, int status)
 {
     const apr_array_header_t *statuses = req->ask.balancer->errstatuses;
 
@@ -597,8 +623,8 @@ static void judge_unseen(request_rec *r, const struct core_request *req, enum lb
     judge_timeout(r, req);
 }
 
-int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
-                      proxy_server_conf *conf)
+LBX_HOT int core_request_post(proxy_worker *worker, proxy_balancer *balancer, request_rec *r,
+                              proxy_server_conf *conf)
 {
     struct core_request *req = core_request_of(r);
 

@@ -21,26 +21,28 @@
 
 /* The record of a request, in its pool, from the first choice on. */
 struct core_request {
-    struct core_ask ask;         /* what to choose for; knows where the request has been */
-    struct core_choice choice;   /* the present member */
-    struct core_choice next;     /* the one after it, when <has_next> */
-    struct core_attempt attempt; /* the present one */
-    struct core_attempt_saved saved;
+    struct core_ask ask;       /* what to choose for; knows where the request has been */
+    struct core_choice choice; /* the present member */
+    struct core_choice *next;  /* the one after it, reserved; NULL: none */
     struct core_replay *replay;
+    const char *path;         /* of the balancer's URL: "/path?query" */
+    const char *tries;        /* LBX_TRIES */
+    apr_off_t bytes;          /* of this attempt's answer; core_response counts */
+    enum lbx_verdict verdict; /* on the present attempt */
+    int chosen;               /* <choice> holds a reservation */
+    int retrying;             /* counted as a repetition */
+    int told;                 /* the environment says how it fared */
+    int inside;               /* the real scheme handler runs: ours steps aside */
+    int over;                 /* the last word, when mod_proxy may ask for another; or 0 */
+    int status;               /* of the answer to the present attempt */
+    unsigned stale_tries;     /* attempts that a stale connection ended */
+    unsigned repeats;         /* attempts at a member where the request had been */
+
+    struct core_attempt attempt; /* the present one */
+
+    /* Up to here a new record is zero.  What follows is filled before it is read. */
+    struct core_attempt_saved saved;
     struct lbx_decision decision; /* <choice> as siblings see it */
-    enum lbx_verdict verdict;     /* on the present attempt */
-    int chosen;                   /* <choice> holds a reservation */
-    int has_next;                 /* <next> holds one */
-    int retrying;                 /* counted as a repetition */
-    int told;                     /* the environment says how it fared */
-    int inside;                   /* the real scheme handler runs: ours steps aside */
-    int over;                     /* the last word, when mod_proxy may ask for another; or 0 */
-    int status;                   /* of the answer to the present attempt */
-    unsigned stale_tries;         /* attempts that a stale connection ended */
-    unsigned repeats;             /* attempts at a member where the request had been */
-    const char *path;             /* of the balancer's URL: "/path?query" */
-    const char *tries;            /* LBX_TRIES */
-    apr_off_t bytes;              /* of this attempt's answer; core_response counts */
 };
 
 int core_request_canon(request_rec *r, char *url);

@@ -15,34 +15,26 @@
 #include "core_seam.h"
 #include "http_protocol.h"
 #include "util_filter.h"
+#include "lbx_hot.h"
 
 /* Looking a filter up by its name costs as much as adding it. */
 static ap_filter_rec_t *attempt_filter;
 
-/* Body bytes whose length is known without reading them; a pipe or a socket
- * bucket has been read by the time it comes by here. */
-static apr_off_t length_of(const apr_bucket_brigade *bb)
+/* Counts body bytes whose length is known without reading them; a pipe or a socket
+ * bucket has been read by the time it comes by here.  1: it has a failure. */
+static int look_through(const apr_bucket_brigade *bb, apr_off_t *bytes)
 {
-    apr_off_t sum = 0;
+    int failure = 0;
 
     for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
          b = APR_BUCKET_NEXT(b)) {
-        if (!APR_BUCKET_IS_METADATA(b) && b->length != (apr_size_t)-1) {
-            sum += (apr_off_t)b->length;
+        if (APR_BUCKET_IS_METADATA(b)) {
+            failure |= AP_BUCKET_IS_ERROR(b) || AP_BUCKET_IS_EOC(b);
+        } else if (b->length != (apr_size_t)-1) {
+            *bytes += (apr_off_t)b->length;
         }
     }
-    return sum;
-}
-
-static int has_failure(const apr_bucket_brigade *bb)
-{
-    for (apr_bucket *b = APR_BRIGADE_FIRST(bb); b != APR_BRIGADE_SENTINEL(bb);
-         b = APR_BUCKET_NEXT(b)) {
-        if (AP_BUCKET_IS_ERROR(b) || AP_BUCKET_IS_EOC(b)) {
-            return 1;
-        }
-    }
-    return 0;
+    return failure;
 }
 
 static int ends(const apr_bucket_brigade *bb)
@@ -51,11 +43,11 @@ static int ends(const apr_bucket_brigade *bb)
 }
 
 /* The first of an answer has come: whose is it?  0: the client's. */
-static int hold_back(request_rec *r, struct core_request *req, const apr_bucket_brigade *bb)
+static int hold_back(request_rec *r, struct core_request *req, int failure)
 {
     struct lbx_attempt *facts = &req->attempt.facts;
 
-    if (has_failure(bb)) {
+    if (failure) {
         facts->broke = 1;
         return 1;
     }
@@ -73,20 +65,21 @@ static int hold_back(request_rec *r, struct core_request *req, const apr_bucket_
     return 0;
 }
 
-static apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
+static LBX_HOT apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     struct core_request *req = f->ctx;
     struct lbx_attempt *facts = &req->attempt.facts;
+    int failure;
 
     if (!req->inside) {
         return ap_pass_brigade(f->next, bb); /* httpd's own answer */
     }
-    req->bytes += length_of(bb);
-    if (!facts->answering && (facts->broke || facts->swallowed || hold_back(f->r, req, bb))) {
+    failure = look_through(bb, &req->bytes);
+    if (!facts->answering && (facts->broke || facts->swallowed || hold_back(f->r, req, failure))) {
         apr_brigade_cleanup(bb);
         return APR_SUCCESS;
     }
-    facts->broke |= has_failure(bb);
+    facts->broke |= failure != 0;
     if (ends(bb)) {
         core_request_req_member_done(req); /* the client may take its time */
     }
@@ -98,7 +91,7 @@ void core_response_register(void)
     attempt_filter = ap_register_output_filter("LBX_ATTEMPT", filter, NULL, AP_FTYPE_RESOURCE - 1);
 }
 
-void core_response_req_watch(request_rec *r, struct core_request *req)
+LBX_HOT void core_response_req_watch(request_rec *r, struct core_request *req)
 {
     ap_add_output_filter_handle(attempt_filter, req, r, r->connection);
 }

@@ -13,6 +13,7 @@
 #include "core_store.h"
 #include "lbx_trial.h"
 #include "lbx_vals.h"
+#include "lbx_hot.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -120,7 +121,7 @@ static struct lbx_roster *make_roster(struct picture *pic, const struct lbx_ask 
     return mem ? lbx_roster_make(&pic->in, pic->chosen, pic->weights, &tier, period, mem) : NULL;
 }
 
-static struct core_roster *compile(struct core_set *set, uint64_t now_us)
+static LBX_COLD struct core_roster *compile(struct core_set *set, uint64_t now_us)
 {
     struct lbx_ask ask = {.now_us = now_us};
     struct core_roster *cr = calloc(1, sizeof(*cr));
@@ -142,6 +143,7 @@ static struct core_roster *compile(struct core_set *set, uint64_t now_us)
         end_old_errors(set, &pic, now_us);
         lbx_set_vals_read(set->rec, &cr->vals);
         cr->method = lbx_method_find(cr->vals.method);
+        cr->sticky = *cr->vals.sticky != '\0';
         for (uint32_t i = 0; i < n; i++) {
             cr->member_vals[i] = pic.view[i].run;
             cr->live += !pic.view[i].retired;
@@ -156,42 +158,31 @@ static struct core_roster *compile(struct core_set *set, uint64_t now_us)
     return cr;
 }
 
-/* The current roster with one more user, if it will do. */
-static struct core_roster *take_current(struct core_set *set, uint64_t now_us, int old_will_do)
+/* The current roster, if it will do. */
+static LBX_HOT struct core_roster *take_current(struct core_set *set, uint64_t now_us,
+                                                int old_will_do)
 {
-    struct core_roster *cr;
+    struct core_roster *cr = (void *)lbx_lend_borrow(&set->rosters);
 
-    apr_thread_mutex_lock(set->mutex);
-    cr = set->current;
     if (cr && lbx_roster_stale(cr->r, now_us) && !(old_will_do && cr->r->n)) {
+        core_roster_req_put(set, cr);
         cr = NULL;
     }
-    if (cr) {
-        cr->users++;
-    }
-    apr_thread_mutex_unlock(set->mutex);
     return cr;
 }
 
-/* Make <fresh> the current roster, with one user besides the set itself. */
+/* Make <fresh> the current roster, with one user. */
 static void replace_current(struct core_set *set, struct core_roster *fresh)
 {
-    struct core_roster *old;
+    struct core_roster *old = (void *)lbx_lend_replace(&set->rosters, &fresh->lent);
 
-    fresh->users = 2;
-    apr_thread_mutex_lock(set->mutex);
-    old = set->current;
-    set->current = fresh;
-    if (old && --old->users) {
-        old = NULL;
-    }
-    apr_thread_mutex_unlock(set->mutex);
     if (old) {
         free_roster(old);
     }
 }
 
-struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us, int old_will_do)
+LBX_HOT struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us,
+                                                int old_will_do)
 {
     struct core_roster *cr = take_current(set, now_us, 0);
 
@@ -216,14 +207,9 @@ struct core_roster *core_roster_req_get(struct core_set *set, uint64_t now_us, i
     return cr;
 }
 
-void core_roster_req_put(struct core_set *set, struct core_roster *cr)
+LBX_HOT void core_roster_req_put(struct core_set *set, struct core_roster *cr)
 {
-    int last;
-
-    apr_thread_mutex_lock(set->mutex);
-    last = !--cr->users;
-    apr_thread_mutex_unlock(set->mutex);
-    if (last) {
+    if (lbx_lend_give_back(&set->rosters, &cr->lent)) {
         free_roster(cr);
     }
 }

@@ -7,8 +7,8 @@
  * Errors that are over end here: a member whose retry= has passed is let in
  * when the next roster is made.
  *
- * Bound.  Request threads.  The locks are thread mutexes of this process: one
- * held for a few instructions to count users, one by the thread that compiles.
+ * Bound.  Request threads.  The lock is a thread mutex of this process, held by the
+ * thread that compiles.
  */
 #ifndef CORE_ROSTER_H
 #define CORE_ROSTER_H
@@ -16,12 +16,14 @@
 #include "core_conf.h"
 
 struct core_roster {
-    unsigned users;                      /* guarded by set->mutex */
-    const struct lbx_method *method;     /* NULL: a foreign provider's */
-    struct lbx_set_vals vals;            /* the balancer's, in force */
-    struct lbx_member_vals *member_vals; /* of the first r->members members: it knows no others */
-    uint32_t live;                       /* of those: not removed */
-    struct lbx_roster *r;
+    struct lbx_lent lent;            /* first: who frees it */
+    uint32_t live;                   /* members that are not removed */
+    struct lbx_roster *r;            /* who competes */
+    const struct lbx_method *method; /* NULL: a foreign provider's */
+    int sticky;                      /* the balancer has stickysession= */
+    struct lbx_set_vals vals;        /* the balancer's, in force */
+    /* Of the first r->members members: it knows no others. */
+    struct lbx_member_vals *member_vals;
 };
 
 /* The current roster, to be given back; NULL: no memory.  <old_will_do>: while

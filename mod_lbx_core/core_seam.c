@@ -16,6 +16,7 @@
 #include "lbx_queue.h"
 #include "lbx_trial.h"
 #include "lbx_vals.h"
+#include "lbx_hot.h"
 
 APLOG_USE_MODULE(lbx_core);
 
@@ -69,27 +70,33 @@ void core_seam_child_init(void)
     }                                                                                              \
     return OK
 
-int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision)
+LBX_HOT int core_seam_run_decided(request_rec *r, const struct lbx_decision *decision)
 {
     RUN_ALL(EAR_DECIDED, lbx_decided, (r, decision));
 }
 
-int core_seam_run_response(request_rec *r, const struct lbx_decision *decision)
+LBX_HOT int core_seam_run_response(request_rec *r, const struct lbx_decision *decision)
 {
     RUN_ALL(EAR_RESPONSE, lbx_response, (r, decision));
 }
 
-int core_seam_run_outcome(struct lbx_report *report)
+LBX_HOT int core_seam_run_outcome(struct lbx_report *report)
 {
     RUN_ALL(EAR_OUTCOME, lbx_outcome, (report));
 }
 
-int core_seam_listens_hint(void)
+LBX_HOT int core_seam_listens_choice(void)
+{
+    return ears[EAR_DECIDED] || ears[EAR_RESPONSE];
+}
+
+LBX_HOT int core_seam_listens_hint(void)
 {
     return ears[EAR_HINT] != NULL;
 }
 
-int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint)
+LBX_HOT int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask,
+                               struct lbx_hint *hint)
 {
     RUN_ALL(EAR_HINT, lbx_hint, (r, ask, hint));
 }

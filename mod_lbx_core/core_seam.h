@@ -18,6 +18,9 @@ void core_seam_boot_check(const struct core_gen *gen);
 /* Learn who listens.  child_init. */
 void core_seam_child_init(void);
 
+/* Does any of them want to know who was chosen, or who answers? */
+int core_seam_listens_choice(void);
+
 /* Ask the siblings where the client belongs, if any of them listens. */
 int core_seam_listens_hint(void);
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint);

@@ -11,6 +11,7 @@
 #include "core_store.h"
 #include "lbx_trial.h"
 #include "lbx_vals.h"
+#include "lbx_hot.h"
 
 /* What the transport has counted since the last look.  Threads that look at the
  * same time may see each other's bytes; the sum is right. */
@@ -21,7 +22,7 @@ static void harvest(_Atomic int64_t *seen, int64_t now, _Atomic uint64_t *total)
     atomic_fetch_add_explicit(total, (uint64_t)(now - before), memory_order_relaxed);
 }
 
-void core_choose_req_done(struct core_choice *c, uint64_t bytes)
+LBX_HOT void core_choose_req_done(struct core_choice *c, uint64_t bytes)
 {
     struct core_member *m = c->m;
 
@@ -69,7 +70,7 @@ void core_choose_req_unproved(struct core_choice *c, enum lbx_outcome outcome)
     c->trial = 0;
 }
 
-int core_choose_req_failed(const struct core_choice *c, uint64_t now, uint64_t took_us)
+LBX_COLD int core_choose_req_failed(const struct core_choice *c, uint64_t now, uint64_t took_us)
 {
     _Atomic uint64_t *error = &c->m->rec->error_at_us;
     uint64_t before = atomic_load(error);

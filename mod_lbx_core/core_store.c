@@ -34,9 +34,9 @@ APLOG_USE_MODULE(lbx_core);
 /* What survives the module's reload.  Another layout has another key: state of
  * an earlier major version is left alone, not misread. */
 #define KEY_WITHOUT_MAJOR "mod_lbx_core segments "
-#define RETAINED_KEY      KEY_WITHOUT_MAJOR "5"
+#define RETAINED_KEY      KEY_WITHOUT_MAJOR "6"
 
-LBX_STATIC(LBX_SEG_MAJOR == 5, "RETAINED_KEY names the layout's major version");
+LBX_STATIC(LBX_SEG_MAJOR == 6, "RETAINED_KEY names the layout's major version");
 
 struct retained {
     struct lbx_store store;

@@ -5,6 +5,7 @@
  * Pure.
  */
 #include "lbx_children.h"
+#include "lbx_hot.h"
 
 uint32_t lbx_store_child_claim(struct lbx_store *st, uint32_t pid)
 {
@@ -121,7 +122,7 @@ uint32_t lbx_store_child_look(const struct lbx_store *st, int (*alive)(uint32_t 
     return found;
 }
 
-void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot)
+LBX_HOT void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot)
 {
     struct lbx_seg_head *h = lbx_store_segment(st, slot);
 
@@ -130,7 +131,7 @@ void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot
     }
 }
 
-void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
+LBX_HOT void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
 {
     struct lbx_seg_head *h = lbx_store_segment(st, slot);
 

@@ -8,6 +8,7 @@
 
 #include "lbx_children.h"
 #include "lbx_vals.h"
+#include "lbx_hot.h"
 
 uint32_t lbx_limit_used(const struct lbx_store *st, uint32_t slot, const struct lbx_seg_member *rec,
                         uint64_t now_us)
@@ -20,8 +21,8 @@ uint32_t lbx_limit_used(const struct lbx_store *st, uint32_t slot, const struct 
     return lbx_store_in_flight(st, slot) + ghosts;
 }
 
-int lbx_limit_take(const struct lbx_store *st, uint32_t child, uint32_t slot,
-                   const struct lbx_seg_member *rec, uint32_t limit, uint64_t now_us)
+LBX_HOT int lbx_limit_take(const struct lbx_store *st, uint32_t child, uint32_t slot,
+                           const struct lbx_seg_member *rec, uint32_t limit, uint64_t now_us)
 {
     if (limit && child == LBX_NO_CHILD) {
         return 0;
@@ -40,10 +41,10 @@ uint64_t lbx_limit_usual_us(const struct lbx_seg_member *rec)
     unsigned i;
 
     for (i = 0; i < LBX_LATENCY_N; i++) {
-        all += atomic_load_explicit(&rec->tally.latency[i], memory_order_relaxed);
+        all += atomic_load_explicit(&rec->latency[i], memory_order_relaxed);
     }
     for (i = 0; all && i < LBX_LATENCY_N; i++) {
-        sum += atomic_load_explicit(&rec->tally.latency[i], memory_order_relaxed);
+        sum += atomic_load_explicit(&rec->latency[i], memory_order_relaxed);
         if (sum >= all - all / 100) {
             return lbx_latency_bound(i);
         }

@@ -5,6 +5,7 @@
  * Pure.
  */
 #include "lbx_method.h"
+#include "lbx_hot.h"
 
 #include <string.h>
 
@@ -25,8 +26,8 @@ const struct lbx_method *lbx_method_find(const char *name)
     return NULL;
 }
 
-void lbx_method_release(const struct lbx_store *st, uint32_t child, uint32_t slot,
-                        struct lbx_seg_set *set, int busy)
+LBX_HOT void lbx_method_release(const struct lbx_store *st, uint32_t child, uint32_t slot,
+                                struct lbx_seg_set *set, int busy)
 {
     lbx_store_release(st, child, slot);
     if (busy) {

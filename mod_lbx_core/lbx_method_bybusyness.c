@@ -19,6 +19,7 @@
  */
 #include "lbx_fair.h"
 #include "lbx_method.h"
+#include "lbx_hot.h"
 
 enum {
     RETRIES = 8,
@@ -91,7 +92,8 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p)
     return best;
 }
 
-static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge)
+static LBX_HOT int pick(const struct lbx_roster *r, const struct lbx_pick *p,
+                        struct lbx_charge *charge)
 {
     for (unsigned i = 0;; i++) {
         uint64_t seq = atomic_load(&r->set->busy_seq);
@@ -120,7 +122,7 @@ static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx
     }
 }
 
-static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)
+static LBX_HOT void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)
 {
     const struct lbx_cand *c = &r->cand[place];
 
@@ -128,7 +130,7 @@ static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge 
     *charge = (struct lbx_charge){.set = r->set, .rec = c->rec};
 }
 
-static void done(const struct lbx_charge *charge, uint64_t bytes)
+static LBX_HOT void done(const struct lbx_charge *charge, uint64_t bytes)
 {
     (void)charge;
     (void)bytes;

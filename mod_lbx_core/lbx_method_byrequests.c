@@ -24,6 +24,7 @@
  * Pure.
  */
 #include "lbx_method.h"
+#include "lbx_hot.h"
 
 enum {
     CREDIT_MAX = 256, /* no session load makes a member wait longer than this */
@@ -104,7 +105,8 @@ static int take_turn(const struct lbx_roster *r, const struct lbx_pick *p)
     return place;
 }
 
-static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge)
+static LBX_HOT int pick(const struct lbx_roster *r, const struct lbx_pick *p,
+                        struct lbx_charge *charge)
 {
     int place = r->n ? -2 : -1;
 
@@ -117,7 +119,7 @@ static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx
     return place >= 0 ? place : -1;
 }
 
-static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)
+static LBX_HOT void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)
 {
     uint64_t t = atomic_fetch_add_explicit(&r->set->ticket, 1, memory_order_relaxed);
     uint32_t turn = lbx_roster_at(r, t);
@@ -128,7 +130,7 @@ static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge 
     }
 }
 
-static void done(const struct lbx_charge *charge, uint64_t bytes)
+static LBX_HOT void done(const struct lbx_charge *charge, uint64_t bytes)
 {
     (void)charge;
     (void)bytes;

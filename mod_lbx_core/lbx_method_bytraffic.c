@@ -20,6 +20,7 @@
  */
 #include "lbx_fair.h"
 #include "lbx_method.h"
+#include "lbx_hot.h"
 
 enum {
     TRIES = 64,
@@ -85,7 +86,8 @@ static int choose(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t
     return best >= 0 ? best : any_untried(r, p);
 }
 
-static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx_charge *charge)
+static LBX_HOT int pick(const struct lbx_roster *r, const struct lbx_pick *p,
+                        struct lbx_charge *charge)
 {
     uint64_t usual = usual_answer(r);
 
@@ -102,12 +104,12 @@ static int pick(const struct lbx_roster *r, const struct lbx_pick *p, struct lbx
     return -1;
 }
 
-static void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)
+static LBX_HOT void elect(const struct lbx_roster *r, uint32_t place, struct lbx_charge *charge)
 {
     charge_usual(r, &r->cand[place], usual_answer(r), charge);
 }
 
-static void done(const struct lbx_charge *charge, uint64_t bytes)
+static LBX_HOT void done(const struct lbx_charge *charge, uint64_t bytes)
 {
     uint64_t units = (bytes + UNIT - 1) / UNIT;
     uint64_t usual = atomic_load_explicit(&charge->set->estimate, memory_order_relaxed);

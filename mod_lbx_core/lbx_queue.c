@@ -127,7 +127,7 @@ void lbx_queue_look(const struct lbx_store *st, struct lbx_ref set, const struct
 
     ahead->total = ahead->any = ahead->n = 0;
     ahead->more = 0;
-    if (!rec || !atomic_load_explicit(&rec->queue_hint, memory_order_acquire)) {
+    if (!rec || lbx_queue_is_empty(rec)) {
         return;
     }
     each_place(st, set, note_ahead, &l);

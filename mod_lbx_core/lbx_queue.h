@@ -58,7 +58,13 @@ void lbx_queue_aim(const struct lbx_store *st, const struct lbx_wait *w, uint32_
 /* Give the place back; nothing happens to a request without one. */
 void lbx_queue_leave(const struct lbx_store *st, struct lbx_wait *w);
 
-/* Who comes before <w>?  Cheap while nobody waits at all. */
+/* Does surely nobody wait?  Spares lbx_queue_look. */
+static inline int lbx_queue_is_empty(const struct lbx_seg_set *rec)
+{
+    return !atomic_load_explicit(&rec->queue_hint, memory_order_acquire);
+}
+
+/* Who comes before <w>? */
 void lbx_queue_look(const struct lbx_store *st, struct lbx_ref set, const struct lbx_wait *w,
                     struct lbx_ahead *ahead);
 

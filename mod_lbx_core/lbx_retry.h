@@ -19,16 +19,16 @@ const char *lbx_outcome_name(enum lbx_outcome o);
 enum { LBX_RETRY_STATUSES_MAX = 16, LBX_STALE_TRIES = 2 };
 
 struct lbx_retry_rules {
-    uint32_t classes; /* bit (1 << outcome): try again */
+    uint32_t classes;    /* bit (1 << outcome): try again */
+    int non_idempotent;  /* also requests that are not safe to repeat */
+    uint64_t try_us;     /* time to the head of an answer; 0: the socket's timeout */
+    uint64_t body_max;   /* bytes of a body kept for another attempt */
+    uint32_t budget;     /* percent of the active requests; 0: no limit */
+    uint32_t budget_min; /* ... but at least so many */
     uint32_t status_n;
     uint16_t status[LBX_RETRY_STATUSES_MAX];
-    int non_idempotent;   /* also requests that are not safe to repeat */
-    uint64_t body_max;    /* bytes of a body kept for another attempt */
-    uint32_t budget;      /* percent of the active requests; 0: no limit */
-    uint32_t budget_min;  /* ... but at least so many */
     uint64_t backoff_us;  /* before the same member is tried again: first and */
     uint64_t backoff_max; /* longest; 0: none */
-    uint64_t try_us;      /* time to the head of an answer; 0: the socket's timeout */
 };
 
 /* connect-failure stale reset timeout; 64 KB; 50 %, at least 10; 25 to 250 ms. */
@@ -41,21 +41,21 @@ int lbx_retry_lists(const struct lbx_retry_rules *r, int status);
 
 /* The facts of an attempt that has ended without an answer to be passed on. */
 struct lbx_attempt {
-    int rc;             /* of the scheme handler: 0, or an HTTP status */
-    int speaks_http;    /* http(s): the facts below are known */
-    int connect_failed; /* the transport said so */
-    int write_failed;   /* likewise, for sending the request */
-    int pool_full;      /* no connection was free in this process */
-    int sent;           /* the request went out as a whole */
-    int fresh;          /* over a connection made for it */
-    int got_bytes;      /* something of an answer came */
-    int timed_out;
-    int swallowed; /* a listed answer was held back */
-    int answering; /* the client has got the beginning of an answer */
-    int broke;     /* the member broke off */
-    int client_gone;
-    int unread; /* the member's end was closed with something left unread */
-    int unsent; /* ... before anything of the request had arrived, or been read */
+    int rc;                 /* of the scheme handler: 0, or an HTTP status */
+    uint8_t speaks_http;    /* http(s): the facts below are known */
+    uint8_t connect_failed; /* the transport said so */
+    uint8_t write_failed;   /* likewise, for sending the request */
+    uint8_t pool_full;      /* no connection was free in this process */
+    uint8_t sent;           /* the request went out as a whole */
+    uint8_t fresh;          /* over a connection made for it */
+    uint8_t got_bytes;      /* something of an answer came */
+    uint8_t timed_out;
+    uint8_t swallowed; /* a listed answer was held back */
+    uint8_t answering; /* the client has got the beginning of an answer */
+    uint8_t broke;     /* the member broke off */
+    uint8_t client_gone;
+    uint8_t unread; /* the member's end was closed with something left unread */
+    uint8_t unsent; /* ... before anything of the request had arrived, or been read */
 };
 
 enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a);

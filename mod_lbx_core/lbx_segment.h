@@ -8,7 +8,8 @@
  * Not here: who finds or creates records (lbx_store), what the values mean
  * (lbx_eligible, the methods), where the memory comes from (core_store).
  *
- * Fields stand in groups, one writer rule each, a group on its own cache line.
+ * Fields stand in groups, one writer rule each.  What all requests write has cache
+ * lines of its own, apart from what they only read.
  *
  * Pure: works on any block of zeroed memory that is aligned to LBX_LINE.
  */
@@ -26,8 +27,8 @@
 
 enum {
     LBX_SEG_MAGIC = 0x4c42586d,
-    LBX_SEG_MAJOR = 5, /* another major is never adopted */
-    LBX_SEG_MINOR = 3, /* fields taken from reserved space */
+    LBX_SEG_MAJOR = 6, /* another major is never adopted */
+    LBX_SEG_MINOR = 0, /* fields taken from reserved space */
     LBX_LINE = 64
 };
 
@@ -67,15 +68,6 @@ struct lbx_seg_head {
     _Atomic uint64_t look_us; /* when those who wait look again who is gone: one for all */
 };
 
-/* struct lbx_tally as requests write it. */
-struct lbx_seg_tally {
-    _Atomic uint64_t outcome[LBX_OUTCOME_N];
-    _Atomic uint64_t retried[LBX_OUTCOME_N];
-    _Atomic uint64_t status[LBX_CLASS_N];
-    _Atomic uint64_t latency[LBX_LATENCY_N];
-    _Atomic uint64_t latency_us;
-};
-
 /* MAKING: to be filled before others may see it; debris if its maker died. */
 enum lbx_life { LBX_FREE = 0, LBX_LIVE, LBX_RETIRED, LBX_MAKING };
 
@@ -96,9 +88,14 @@ struct lbx_seg_set {
     struct lbx_set_vals vals[2];
     struct lbx_set_vals conf;
 
-    /* Anybody who changed what a choice depends on adds one. */
+    /* All requests read this line; it changes seldom.
+     *
+     * Anybody who changed what a choice depends on adds one. */
     LBX_ALIGNED _Atomic uint32_t epoch;
     _Atomic uint32_t panic; /* the health checker alone: verdicts keep nobody away */
+
+    /* Requests that wait (lbx_queue); 0: surely nobody does. */
+    _Atomic uint32_t queue_hint;
 
     /* Whoever holds the admin mutex: moved when a member came or went at run time,
      * and before and after every change of the configuration. */
@@ -107,15 +104,17 @@ struct lbx_seg_set {
     _Atomic uint32_t boots; /* configurations so far that have it: the parent */
     _Atomic uint32_t adds;  /* members added at run time so far */
 
-    /* Requests, by atomic addition; no two fields need to agree. */
-    LBX_ALIGNED _Atomic uint64_t ticket;       /* byrequests, bytraffic: next place in the order */
-    LBX_ALIGNED _Atomic uint64_t vtime;        /* bytraffic, bybusyness: see lbx_fair.h */
-    _Atomic uint64_t estimate;                 /* bytraffic: bytes of a usual answer */
-    LBX_ALIGNED _Atomic uint64_t busy_seq;     /* bybusyness: counts changes of in-flight */
-    LBX_ALIGNED _Atomic uint64_t queue_ticket; /* the last one given out */
-    _Atomic uint32_t queue_hint;               /* 0: surely nobody waits */
-    _Atomic uint32_t queue_bell;               /* the word that waiting requests sleep on */
+    /* All requests write this line, by atomic addition; no two fields need to agree. */
     LBX_ALIGNED _Atomic uint64_t requests;
+    _Atomic uint64_t ticket;   /* byrequests, bytraffic: next place in the order */
+    _Atomic uint64_t vtime;    /* bytraffic, bybusyness: see lbx_fair.h */
+    _Atomic uint64_t estimate; /* bytraffic: bytes of a usual answer */
+    _Atomic uint64_t busy_seq; /* bybusyness: counts changes of in-flight */
+
+    /* Requests in trouble, likewise. */
+    LBX_ALIGNED _Atomic uint64_t queue_ticket; /* the last one given out */
+    _Atomic uint32_t queue_bell;               /* the word that waiting requests sleep on */
+    uint32_t reserved_;
     _Atomic uint64_t failovers;
     _Atomic uint64_t refused; /* nobody could be chosen */
     _Atomic uint64_t recoveries;
@@ -158,33 +157,44 @@ struct lbx_seg_member {
     struct lbx_member_vals conf;
     _Atomic uint64_t drain_at_us; /* when the drain bit was set; 0: it is not */
 
-    /* The health checker alone. */
+    /* All requests read this line; it changes seldom.
+     *
+     * The health checker alone. */
     LBX_ALIGNED _Atomic uint32_t health;
     _Atomic uint32_t ramp; /* 0 and LBX_RAMP_FULL: its whole weight */
 
     /* Requests, by compare-and-swap: the time of the failure that took the
      * member out, 0 when it is in. */
-    LBX_ALIGNED _Atomic uint64_t error_at_us;
+    _Atomic uint64_t error_at_us;
     _Atomic uint32_t retries;
     _Atomic uint32_t held;     /* the error ends by a good health check only */
-    _Atomic uint32_t slow_ms;  /* how long that failure took; 0: no time (lbx_trial) */
     _Atomic uint64_t trial_us; /* it is on trial: when the next request may try; 0: it is not */
-
-    /* Requests, by atomic addition; owned by the balancer's method. */
-    LBX_ALIGNED _Atomic int64_t credit; /* byrequests: turns owed to it (> 0) or by it */
-    _Atomic uint64_t vtime;             /* bytraffic, bybusyness */
-
-    /* Requests, by atomic addition. */
-    LBX_ALIGNED _Atomic uint64_t elected;
-    _Atomic uint64_t sent;
-    _Atomic uint64_t received;
-    _Atomic uint64_t failures;
-    LBX_ALIGNED struct lbx_seg_tally tally;
+    _Atomic uint32_t slow_ms;  /* how long that failure took; 0: no time (lbx_trial) */
 
     /* The parent, when a child is gone: requests of it that the member may still
      * be working at, and until when (lbx_limit). */
-    LBX_ALIGNED _Atomic uint32_t ghosts;
+    _Atomic uint32_t ghosts;
     _Atomic uint64_t ghosts_until_us;
+
+    /* byrequests, by atomic addition: turns owed to it (> 0) or by it. */
+    _Atomic int64_t credit;
+
+    /* Requests, by atomic addition; no two fields need to agree.  struct lbx_tally tells
+     * what they count.  The order puts those that a request with a good and fast answer
+     * writes on two lines: a line that two processors write costs them far more than one
+     * word more on it. */
+    LBX_ALIGNED _Atomic uint64_t failures;
+    _Atomic uint64_t retried[LBX_OUTCOME_N];
+    uint64_t reserved3_[4];
+    _Atomic uint64_t status[LBX_CLASS_N]; /* 2xx begins a line */
+    _Atomic uint64_t latency_us;
+    _Atomic uint64_t elected;
+    _Atomic uint64_t outcome[LBX_OUTCOME_N]; /* answers end the line */
+    uint64_t reserved4_;
+    _Atomic uint64_t sent; /* begins a line */
+    _Atomic uint64_t received;
+    _Atomic uint64_t vtime; /* bytraffic, bybusyness: the method's */
+    _Atomic uint64_t latency[LBX_LATENCY_N];
 
     /* Kept for the siblings, each writes its own (mod_lbx.h, lbx_space). */
     LBX_ALIGNED uint8_t sticky[LBX_SPACE_STICKY_MEMBER];
@@ -220,12 +230,14 @@ LBX_STATIC(sizeof(struct lbx_member_vals) == 144, "layout: member values");
 LBX_STATIC(sizeof(struct lbx_set_vals) == 160, "layout: set values");
 LBX_STATIC(offsetof(struct lbx_seg_set, vals_gen) == 512, "layout: set configuration");
 LBX_STATIC(offsetof(struct lbx_seg_set, epoch) == 1024, "layout: set epoch");
-LBX_STATIC(sizeof(struct lbx_seg_set) == 1920, "layout: set");
+LBX_STATIC(sizeof(struct lbx_seg_set) == 1728, "layout: set");
 LBX_STATIC(offsetof(struct lbx_seg_member, vals_gen) == 1088, "layout: member configuration");
 LBX_STATIC(offsetof(struct lbx_seg_member, health) == 1536, "layout: member health");
 LBX_STATIC(sizeof(struct lbx_member_notes) == 504, "layout: member notes");
-LBX_STATIC(sizeof(struct lbx_seg_member) == 4416, "layout: member");
-LBX_STATIC(sizeof(struct lbx_seg_tally) == 328, "layout: tally");
+LBX_STATIC(offsetof(struct lbx_seg_member, failures) == 1600, "layout: member counters");
+LBX_STATIC(offsetof(struct lbx_seg_member, status[2]) % LBX_LINE == 0, "layout: good answers");
+LBX_STATIC(offsetof(struct lbx_seg_member, sent) % LBX_LINE == 0, "layout: fast answers");
+LBX_STATIC(sizeof(struct lbx_seg_member) == 4224, "layout: member");
 LBX_STATIC(offsetof(struct lbx_seg_member, hcheck) % LBX_LINE == 0, "layout: spaces");
 LBX_STATIC(sizeof(struct lbx_seg_child) == 8, "layout: child");
 LBX_STATIC(sizeof(struct lbx_seg_place) == 24, "layout: place");

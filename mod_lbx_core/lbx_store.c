@@ -10,6 +10,7 @@
 
 #include "lbx_children.h"
 #include "lbx_vals.h"
+#include "lbx_hot.h"
 
 #include <errno.h>
 #include <string.h>
@@ -46,7 +47,7 @@ void lbx_store_unlock(struct lbx_store *st)
     pthread_mutex_unlock(&st->seg[0]->admin_mutex);
 }
 
-struct lbx_seg_set *lbx_store_set(const struct lbx_store *st, struct lbx_ref ref)
+LBX_HOT struct lbx_seg_set *lbx_store_set(const struct lbx_store *st, struct lbx_ref ref)
 {
     struct lbx_seg_head *h = lbx_store_segment(st, ref.slot);
     struct lbx_seg_set *s;
@@ -360,14 +361,14 @@ void lbx_store_view(const struct lbx_store *st, struct lbx_ref ref, const struct
 void lbx_store_tally(const struct lbx_seg_member *m, struct lbx_tally *out)
 {
     for (unsigned i = 0; i < LBX_OUTCOME_N; i++) {
-        out->outcome[i] = m->tally.outcome[i];
-        out->retried[i] = m->tally.retried[i];
+        out->outcome[i] = m->outcome[i];
+        out->retried[i] = m->retried[i];
     }
     for (unsigned i = 0; i < LBX_CLASS_N; i++) {
-        out->status[i] = m->tally.status[i];
+        out->status[i] = m->status[i];
     }
     for (unsigned i = 0; i < LBX_LATENCY_N; i++) {
-        out->latency[i] = m->tally.latency[i];
+        out->latency[i] = m->latency[i];
     }
-    out->latency_us = m->tally.latency_us;
+    out->latency_us = m->latency_us;
 }

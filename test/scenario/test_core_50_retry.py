@@ -25,6 +25,9 @@ RESETS = {"close": ("close", {}), "rst": ("reset", {}), "half_head": ("half_head
                                            "X-Leak: 1\r\n"}),
           "cut_status": ("garbage", {"data": "HTTP/1.1 20"}),
           "garbage": ("garbage", {}),
+          "hang_in_line": ("half_head", {"end": "hang"}),
+          "hang_after_line": ("garbage", {"data": "HTTP/1.1 200 OK\r\nX-Leak: 1\r\n",
+                                          "end": "hang"}),
           "bad_header": ("garbage", {"data": "HTTP/1.1 200 OK\r\nX-Leak: 1\r\nno header\r\n\r\n"})}
 LEAKS = {"Set-Cookie": ["leak=1", "leak=2"], "X-Leak": "1", "Content-Type": "text/leak",
          "Content-Language": "leak", "Content-Encoding": "leak", "ETag": '"leak"',
@@ -108,6 +111,8 @@ SEEN = {  # what b1 does -> what the attempts are called, at a new and at a reus
     "garbage": (["reset"], ["reset"]),
     "bad_header": (["reset"], ["reset"]),
     "hang": (["timeout"], ["timeout"]),
+    "hang_in_line": (["timeout"], ["timeout"]),
+    "hang_after_line": (["timeout"], ["timeout"]),
     "503": (["503"], ["503"]),
 }
 

@@ -66,7 +66,7 @@ START_TEST(ghosts_stay_for_a_while)
     lab_open(&l, 1, NULL, 3);
     other = lbx_store_child_claim(&l.store, 7);
     set_maxconn(&l, 4);
-    atomic_store(&l.rec[0]->tally.latency[6], 1000); /* up to 100 ms */
+    atomic_store(&l.rec[0]->latency[6], 1000); /* up to 100 ms */
     ck_assert_uint_eq(lbx_limit_usual_us(l.rec[0]), usual);
     ck_assert(take(&l, other, 4) && take(&l, other, 4) && take(&l, l.child, 4));
     lbx_limit_haunt(&l.store, 7, now);
@@ -105,12 +105,12 @@ START_TEST(how_long_answers_take)
 
     lab_open(&l, 1, NULL, 1);
     ck_assert_uint_eq(lbx_limit_usual_us(l.rec[0]), UINT64_MAX); /* nobody knows */
-    atomic_store(&l.rec[0]->tally.latency[0], 990);
-    atomic_store(&l.rec[0]->tally.latency[10], 10);
+    atomic_store(&l.rec[0]->latency[0], 990);
+    atomic_store(&l.rec[0]->latency[10], 10);
     ck_assert_uint_eq(lbx_limit_usual_us(l.rec[0]), lbx_latency_bound(0));
-    atomic_store(&l.rec[0]->tally.latency[10], 11);
+    atomic_store(&l.rec[0]->latency[10], 11);
     ck_assert_uint_eq(lbx_limit_usual_us(l.rec[0]), lbx_latency_bound(10));
-    atomic_store(&l.rec[0]->tally.latency[LBX_LATENCY_N - 1], 1000);
+    atomic_store(&l.rec[0]->latency[LBX_LATENCY_N - 1], 1000);
     ck_assert_uint_eq(lbx_limit_usual_us(l.rec[0]), UINT64_MAX);
     lab_close(&l);
 }

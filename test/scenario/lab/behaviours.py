@@ -113,6 +113,8 @@ def _hang(conn, opt):
 
 
 def _end(conn, opt, default="close"):
+    if opt.get("end") == "hang":
+        return
     conn.finish_cut()
     if opt.get("end", default) == "rst":
         conn.reset()
