@@ -15,10 +15,14 @@
 #define LBX_HOT   __attribute__((hot))
 #define LBX_COLD  __attribute__((cold))
 #define LBX_APART __attribute__((noinline)) /* the caller needs no registers for it */
+
+/* A condition that holds for requests in trouble, or with something unusual, only. */
+#define LBX_RARE(condition) __builtin_expect(!!(condition), 0)
 #else
 #define LBX_HOT
 #define LBX_COLD
 #define LBX_APART
+#define LBX_RARE(condition) (condition)
 #endif
 
 #endif

@@ -184,11 +184,11 @@ struct lbx_report {
     const char *cause;   /* the transport's words, or "" */
     uint64_t started_us; /* when the attempt began */
     uint64_t head_us;    /* when the head of the answer had come; 0: it had not */
-    uint64_t ended_us;
-    int error;          /* the stock's rule would take the member out */
-    const char *forced; /* why failonstatus= or failontimeout= takes it out.  Such a report comes
+    uint64_t ended_us;   /* when it was over for httpd, which may wait for the client at the end */
+    int error;           /* the stock's rule would take the member out */
+    const char *forced;  /* why failonstatus= or failontimeout= takes it out.  Such a report comes
                          * beside the attempt's own, and counts nothing; NULL: an attempt ended */
-    int ignore_errors;  /* status=+I */
+    int ignore_errors;   /* status=+I */
 
     /* Set by a hook that returns DONE: this attempt took the member out, and for
      * log lines the seconds until it is asked again. */

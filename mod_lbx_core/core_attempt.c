@@ -45,8 +45,9 @@ static __thread struct core_attempt *current;
 
 /* What is known of a connection to a member, as long as it lives. */
 struct line {
-    /* whose answer is being read, once mod_proxy_http has sent the request; to ask the
-     * thread each time would cost more.  Valid until the connection is looked at again. */
+    /* Whose answer is being read, from the moment on when mod_proxy_http has sent the request;
+     * to ask the thread each time would cost more.  It outlives the attempt, but nobody reads
+     * lines of a connection before it was looked at again. */
     struct core_attempt *reading;
 };
 
@@ -250,6 +251,13 @@ static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_
     return ap_get_brigade(f->next, bb, mode, block, readbytes);
 }
 
+/* mod_proxy looks at a connection without waiting before it is used again; watch_head()
+ * below does so in the midst of a head. */
+static int goes_on(const struct line *line)
+{
+    return current && current == line->reading && current->facts.sent;
+}
+
 /* On each connection to a member as long as it lives: to come and go with each
  * request would cost more than to stand by. */
 static LBX_HOT apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
@@ -258,8 +266,8 @@ static LBX_HOT apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_
     struct line *line = f->ctx;
     apr_status_t rv;
 
-    if (mode == AP_MODE_SPECULATIVE && block == APR_NONBLOCK_READ) {
-        line->reading = NULL; /* the connection is looked at before it is used again */
+    if (mode == AP_MODE_SPECULATIVE && block == APR_NONBLOCK_READ && !goes_on(line)) {
+        line->reading = NULL;
     }
     if (!line->reading) {
         return overhear_start(f, bb, mode, block, readbytes);
@@ -447,13 +455,15 @@ static void limit_head(struct core_attempt *a, request_rec *pr)
     ap_add_input_filter_handle(head_filter, w, pr, origin);
 }
 
-/* The answer has hardly come by now: wait for it first, rather than read in vain.  A read
- * that does not block would end in a time-out by that, and over TLS it is not the socket
- * alone that knows. */
+/* The answer has hardly come by now: the next read waits for it first, rather than to find
+ * nothing.  (Over TLS it is not the socket alone that knows, and with LBXTryTimeout the next
+ * read does not wait.) */
 static void expect_nothing_yet(const struct core_attempt *a, conn_rec *origin)
 {
-    if (!a->tls && !a->try_us) {
-        apr_socket_opt_set(ap_get_conn_socket(origin), APR_INCOMPLETE_READ, 1);
+    apr_socket_t *sock = ap_get_conn_socket(origin);
+
+    if (sock && !a->tls && !a->try_us) {
+        apr_socket_opt_set(sock, APR_INCOMPLETE_READ, 1);
     }
 }
 
@@ -573,7 +583,7 @@ static LBX_COLD void learn_what_was_taken(struct core_attempt *a)
 /* A whole answer has no note of a time-out.  Looking costs more than asking this. */
 static int had_timeout(const request_rec *r, const struct lbx_attempt *facts)
 {
-    return (facts->rc || facts->broke || !facts->answering) && !apr_is_empty_table(r->notes)
+    return LBX_RARE(facts->rc || facts->broke || !facts->answering) && !apr_is_empty_table(r->notes)
            && apr_table_get(r->notes, "proxy_timedout");
 }
 
@@ -597,7 +607,7 @@ LBX_HOT int core_attempt_req_run(struct core_attempt *a, request_rec *r,
     rc = proxy_run_scheme_handler(r, m->transport, conf, url, proxyname, proxyport);
     current = outer;
 
-    if (rc == DECLINED) {
+    if (LBX_RARE(rc == DECLINED)) {
         rc = miss_module(a, m);
     }
     a->facts.rc = rc == DONE ? 0 : rc;
@@ -615,7 +625,7 @@ LBX_HOT int core_attempt_req_run(struct core_attempt *a, request_rec *r,
 /* Most requests come without: then there is nothing to copy. */
 static apr_table_t *copy(request_rec *r, const apr_table_t *t)
 {
-    return t && !apr_is_empty_table(t) ? apr_table_copy(r->pool, t) : NULL;
+    return t && LBX_RARE(!apr_is_empty_table(t)) ? apr_table_copy(r->pool, t) : NULL;
 }
 
 static apr_table_t *copy_back(request_rec *r, const apr_table_t *saved)

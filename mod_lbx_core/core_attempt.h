@@ -23,6 +23,7 @@ struct core_attempt {
     struct lbx_attempt facts;
     apr_time_t started;
     apr_time_t head;   /* when the head of the answer was complete; 0: it was not */
+    apr_time_t end;    /* when its last byte came; 0: it did not */
     const char *cause; /* the transport's words for what went wrong, or NULL; of the request */
 
     /* kept by core_attempt.c */
@@ -57,7 +58,8 @@ struct core_attempt_saved {
 void core_attempt_register(void);
 void core_attempt_register_optional(void);
 
-/* Run the scheme handler of <m>'s transport and fill <a>, which is zero; returns the handler's word.
+/* Run the scheme handler of <m>'s transport and fill <a>, which is zero; returns the handler's
+ * word.
  * <proof>: find out whether the member had read a request that went unanswered. */
 int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct core_member *m,
                          proxy_server_conf *conf, char *url, const char *proxyname,

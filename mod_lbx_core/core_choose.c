@@ -126,7 +126,7 @@ static const char *member_route(const struct lbx_hint_ask *ask, uint32_t i)
     return k->cr->member_vals[i].route;
 }
 
-static LBX_COLD void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
+static LBX_APART void ask_for_hint(struct core_ask *ask, const struct core_roster *cr)
 {
     const request_rec *r = ask->r;
     int whole = !r->args || ap_strchr_c(ask->url, '?') != NULL;
@@ -251,9 +251,16 @@ static int bespoken(const struct lbx_ahead *ahead, const struct core_roster *cr,
 
 enum got { NOBODY, CHOSEN, WAITS };
 
+static int has_session(const struct core_ask *ask)
+{
+    return ask->hint.has_member || (ask->hint.route && *ask->hint.route);
+}
+
 /* By its session: NOBODY of its own can be used, or it WAITS for its own. */
-static enum got choose_by_session(struct core_ask *ask, const struct core_roster *cr,
-                                  const struct lbx_ahead *ahead, struct core_choice *out)
+static LBX_HOT LBX_APART enum got choose_by_session(struct core_ask *ask,
+                                                    const struct core_roster *cr,
+                                                    const struct lbx_ahead *ahead,
+                                                    struct core_choice *out)
 {
     int known, own;
     struct core_member *m = by_hint(ask, cr, &known, &own);
@@ -383,32 +390,44 @@ static int pick_anyhow(struct core_ask *ask, const struct core_roster *cr, const
     return got;
 }
 
+/* The roster has nobody for this request. */
+static LBX_COLD int pick_elsewhere(struct core_ask *ask, const struct core_roster *cr,
+                                   const uint32_t *mask, struct core_choice *out)
+{
+    int full = was_full(ask, cr->r);
+
+    ask->full |= full;
+    if ((ask->tried || (full && cr->r->n < cr->live)) && pick_without(ask, cr, mask, out)) {
+        return 1;
+    }
+    return full && pick_anyhow(ask, cr, mask, out);
+}
+
+/* The choice of another module's provider. */
+static LBX_COLD int take_foreign(struct core_ask *ask, const struct core_roster *cr,
+                                 const struct lbx_ahead *ahead, struct core_choice *out)
+{
+    struct core_member *m =
+        core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
+
+    return m && m->index < cr->r->members && !lbx_ahead_wants(ahead, m->ref.slot)
+           && take_elected(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
+}
+
 static int choose_by_method(struct core_ask *ask, const struct core_roster *cr,
                             const struct lbx_ahead *ahead, struct core_choice *out)
 {
     const uint32_t *mask;
-    struct core_member *m;
-    int full;
 
-    if (ahead->any) {
+    if (LBX_RARE(ahead->any)) {
         ask->full = cr->r->n > 0;
         return 0;
     }
-    if (cr->method) {
-        mask = mask_of(ask, ahead);
-        if (pick_from(ask, cr, cr->r, mask, out)) {
-            return 1;
-        }
-        full = was_full(ask, cr->r);
-        ask->full |= full;
-        if ((ask->tried || (full && cr->r->n < cr->live)) && pick_without(ask, cr, mask, out)) {
-            return 1;
-        }
-        return full && pick_anyhow(ask, cr, mask, out);
+    if (LBX_RARE(!cr->method)) {
+        return take_foreign(ask, cr, ahead, out);
     }
-    m = core_lbmethod_req_foreign(ask->set, ask->balancer, ask->r, cr->vals.method);
-    return m && m->index < cr->r->members && !lbx_ahead_wants(ahead, m->ref.slot)
-           && take_elected(out, ask, cr, m, ask->attempts ? LBX_WHY_FAILOVER : LBX_WHY_METHOD);
+    mask = mask_of(ask, ahead);
+    return pick_from(ask, cr, cr->r, mask, out) || pick_elsewhere(ask, cr, mask, out);
 }
 
 static unsigned attempts_allowed(const struct core_roster *cr)
@@ -445,13 +464,13 @@ static int choose_from(struct core_ask *ask, const struct core_roster *cr, struc
     ask->patient = ask->may_wait && ask->patience_us > ask->waited_us;
     ask->target = ask->tried || is_old(ask->set) ? LBX_OTHER_MEMBER : LBX_ANY_MEMBER;
     out->pinned = 0;
-    if (!lbx_queue_is_empty(ask->set->rec)) {
+    if (LBX_RARE(!lbx_queue_is_empty(ask->set->rec))) {
         lbx_queue_look(core_store(), ask->set->ref, &ask->wait, &ahead);
     }
     out->sticky = cr->sticky;
     out->more = attempts_allowed(cr);
     out->more = out->more > ask->attempts ? out->more - ask->attempts : 0;
-    switch (choose_by_session(ask, cr, &ahead, out)) {
+    switch (has_session(ask) ? choose_by_session(ask, cr, &ahead, out) : NOBODY) {
     case CHOSEN:
         return 1;
     case WAITS:
@@ -494,7 +513,7 @@ static LBX_HOT int choose_now(struct core_ask *ask, struct core_choice *out, int
     for (enum step step = AT_HAND; step < STEPS && !got; step++) {
         struct core_roster *cr;
 
-        if (!prepare(ask, out, step)) {
+        if (LBX_RARE(step) && !prepare(ask, out, step)) {
             continue;
         }
         cr = core_roster_req_get(ask->set, ask->now_us, step == AT_HAND);

@@ -41,10 +41,6 @@ struct core_member {
      * status word decides nothing. */
     proxy_worker *transport;
 
-    /* Byte counts of <transport> that have been added to the record. */
-    _Atomic int64_t sent_seen;
-    _Atomic int64_t received_seen;
-
     /* In balancer->workers, for everybody who looks there.  Its <s> is a
      * projection of our state (core_mirror), never read as truth. */
     proxy_worker *pub;
@@ -56,6 +52,11 @@ struct core_member {
     uint32_t health;             /* with which a new member begins (status=+C) */
     uint32_t in_error;           /* ... and an error that the first request ends (status=+E) */
     uint32_t shown;              /* status letters without effect: G and F */
+
+    /* Byte counts of <transport> that have been added to the record: of each child, and
+     * written by all its threads. */
+    _Atomic int64_t sent_seen;
+    _Atomic int64_t received_seen;
 };
 
 /* Likewise. */
@@ -76,12 +77,6 @@ struct core_set {
     uint32_t room;      /* places in all */
     uint32_t structure; /* of the record, as this process knows it (core_members) */
 
-    /* Of each child. */
-    struct lbx_lend rosters; /* struct core_roster */
-
-    /* Held by the thread that makes the next roster.  Made in child_init. */
-    apr_thread_mutex_t *compiling;
-
     uint32_t adds;
     uint32_t adds_boot; /* when this generation began */
     uint32_t spare;     /* places behind <n> then */
@@ -100,6 +95,12 @@ struct core_set {
     uint32_t growth;
     const char *nonce; /* from the file; NULL: we make one, "": switched off */
     struct lbx_set_vals conf;
+
+    /* Of each child, and written by all its threads: far from what they only read. */
+    struct lbx_lend rosters; /* struct core_roster */
+
+    /* Held by the thread that makes the next roster.  Made in child_init. */
+    apr_thread_mutex_t *compiling;
 };
 
 struct core_gen {

@@ -12,41 +12,40 @@
 #include "apr_strings.h"
 #include "lbx_hot.h"
 
-static void put(request_rec *r, int fresh, const char *key, const char *value)
+typedef void putter(apr_table_t *env, const char *key, const char *value);
+
+/* <first>: nobody has put them. */
+static putter *putter_of(const request_rec *r, int first)
 {
-    if (fresh) {
-        apr_table_addn(r->subprocess_env, key, value);
-    } else {
-        apr_table_setn(r->subprocess_env, key, value);
-    }
+    return first && !r->prev && !r->main ? apr_table_addn : apr_table_setn;
 }
 
-static int is_fresh(const request_rec *r, const struct core_request *req)
+static void tell_session(request_rec *r, const struct lbx_hint *hint, putter *put)
 {
-    return !req->ask.attempts && !r->prev && !r->main;
+    apr_table_setn(r->notes, "session-sticky", hint->from);
+    apr_table_setn(r->notes, "session-route", hint->route);
+    put(r->subprocess_env, "BALANCER_SESSION_STICKY", hint->from);
+    put(r->subprocess_env, "BALANCER_SESSION_ROUTE", hint->route);
 }
 
 LBX_HOT void core_env_req_member(request_rec *r, const struct core_request *req)
 {
     const struct core_choice *c = &req->choice;
     const struct lbx_hint *hint = &req->ask.hint;
-    int fresh = is_fresh(r, req);
+    putter *put = putter_of(r, !req->ask.attempts);
 
-    put(r, fresh, "BALANCER_NAME", req->ask.set->name);
-    put(r, fresh, "BALANCER_WORKER_NAME", c->m->proxied + sizeof("proxy:") - 1);
-    put(r, fresh, "BALANCER_WORKER_ROUTE", c->route);
+    put(r->subprocess_env, "BALANCER_NAME", req->ask.set->name);
+    put(r->subprocess_env, "BALANCER_WORKER_NAME", c->m->proxied + sizeof("proxy:") - 1);
+    put(r->subprocess_env, "BALANCER_WORKER_ROUTE", c->route);
     if (c->why == LBX_WHY_REDIRECT || (c->sticky && c->why != LBX_WHY_ROUTE)) {
-        put(r, fresh, "BALANCER_ROUTE_CHANGED", "1");
+        put(r->subprocess_env, "BALANCER_ROUTE_CHANGED", "1");
     }
     if (hint->route && hint->from) {
-        apr_table_setn(r->notes, "session-sticky", hint->from);
-        apr_table_setn(r->notes, "session-route", hint->route);
-        put(r, fresh, "BALANCER_SESSION_STICKY", hint->from);
-        put(r, fresh, "BALANCER_SESSION_ROUTE", hint->route);
+        tell_session(r, hint, put);
     }
 }
 
-static const char *number(request_rec *r, long n)
+static LBX_HOT LBX_APART const char *number(request_rec *r, long n)
 {
     static const char few[][2] = {"0", "1", "2", "3", "4", "5", "6", "7", "8", "9"};
 
@@ -93,16 +92,16 @@ LBX_HOT void core_env_req_attempt(request_rec *r, struct core_request *req,
 
 LBX_HOT void core_env_req_result(request_rec *r, struct core_request *req)
 {
-    int fresh = !req->told && !r->prev && !r->main;
+    putter *put = putter_of(r, !req->told);
 
     req->told = 1;
-    put(r, fresh, "LBX_ATTEMPTS", number(r, (long)req->ask.attempts));
-    put(r, fresh, "LBX_QUEUE_MS", number(r, (long)(req->ask.waited_us / 1000)));
+    put(r->subprocess_env, "LBX_ATTEMPTS", number(r, (long)req->ask.attempts));
+    put(r->subprocess_env, "LBX_QUEUE_MS", number(r, (long)(req->ask.waited_us / 1000)));
     if (req->tries) {
-        put(r, fresh, "LBX_TRIES", req->tries);
+        put(r->subprocess_env, "LBX_TRIES", req->tries);
     }
     if (req->attempt.head) {
-        put(r, fresh, "LBX_HEADER_MS",
+        put(r->subprocess_env, "LBX_HEADER_MS",
             number(r, (long)((req->attempt.head - req->attempt.started) / 1000)));
     }
 }

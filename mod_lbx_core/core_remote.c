@@ -34,8 +34,8 @@ static int is_meant(const struct proxy_remote *e, const char *url)
                                        : !ap_cstr_casecmp(e->scheme, "balancer");
 }
 
-LBX_COLD void core_remote_req_way(request_rec *r, const proxy_server_conf *conf, const char *url,
-                                  struct core_remote *way)
+LBX_APART void core_remote_req_way(request_rec *r, const proxy_server_conf *conf, const char *url,
+                                   struct core_remote *way)
 {
     const struct proxy_remote *e = (const struct proxy_remote *)conf->proxies->elts;
     int n = conf->proxies->nelts, i = 0;

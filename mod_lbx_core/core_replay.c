@@ -117,18 +117,19 @@ static void add_filter(request_rec *r, struct core_replay *replay)
     }
 }
 
-LBX_HOT struct core_replay *core_replay_req_start(request_rec *r, uint64_t most)
+static LBX_APART struct core_replay *keep_body(request_rec *r, uint64_t most)
 {
-    struct core_replay *replay;
+    struct core_replay *replay = apr_pcalloc(r->pool, sizeof(*replay));
 
-    if (!ap_request_has_body(r)) {
-        return NULL;
-    }
-    replay = apr_pcalloc(r->pool, sizeof(*replay));
     replay->kept = apr_brigade_create(r->pool, r->connection->bucket_alloc);
     replay->most = (apr_off_t)most;
     add_filter(r, replay);
     return replay;
+}
+
+LBX_HOT struct core_replay *core_replay_req_start(request_rec *r, uint64_t most)
+{
+    return ap_request_has_body(r) ? keep_body(r, most) : NULL;
 }
 
 int core_replay_ready(const struct core_replay *replay)

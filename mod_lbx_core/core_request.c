@@ -100,7 +100,7 @@ LBX_HOT void core_request_req_member_done(struct core_request *req)
         req->chosen = 0;
         core_choose_req_done(&req->choice, (uint64_t)(req->bytes + sent));
     }
-    if (req->retrying) {
+    if (LBX_RARE(req->retrying)) {
         req->retrying = 0;
         lbx_store_release(core_store(), core_store_child(), req->ask.set->retries.slot);
     }
@@ -352,23 +352,25 @@ static LBX_COLD void look_for_override(request_rec *r, struct core_request *req,
 static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int rc)
 {
     req->status = r->status;
-    if (rc >= HTTP_BAD_REQUEST) {
+    if (LBX_RARE(rc >= HTTP_BAD_REQUEST)) {
         look_for_override(r, req, rc);
     }
     return lbx_attempt_outcome(&req->attempt.facts);
 }
 
-/* What became of the attempt, for log lines and log formats. */
+/* What became of the attempt, for log lines and log formats.  A client that is slow to take
+ * the end of an answer is not part of it. */
 static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
                       const struct lbx_report *report)
 {
-    long ms = (long)((report->ended_us - report->started_us) / 1000);
+    apr_time_t end = req->attempt.end ? req->attempt.end : apr_time_now();
+    long ms = (long)((end - req->attempt.started) / 1000);
 
     core_env_req_attempt(r, req, outcome, ms);
-    if (outcome == LBX_OUT_STALE) {
+    if (LBX_RARE(outcome == LBX_OUT_STALE)) {
         req->stale_tries++;
     }
-    if (outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT) {
+    if (LBX_RARE(outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT)) {
         log_attempt(r, req, outcome, report, ms);
     }
 }
@@ -376,14 +378,14 @@ static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome
 /* The stock's rules on answers, for those that the client will not see. */
 static void judge_unseen(request_rec *r, const struct core_request *req, enum lbx_outcome outcome);
 
-static void count(struct core_request *req, const struct lbx_report *report)
+static void count(struct core_request *req, enum lbx_outcome outcome)
 {
     struct lbx_seg_member *t = req->choice.m->rec;
-    uint64_t head = report->head_us ? report->head_us - report->started_us : 0;
+    uint64_t head = (uint64_t)(req->attempt.head - req->attempt.started);
     unsigned bucket = 0;
 
-    atomic_fetch_add_explicit(&t->outcome[report->outcome], 1, memory_order_relaxed);
-    if (!report->head_us) {
+    atomic_fetch_add_explicit(&t->outcome[outcome], 1, memory_order_relaxed);
+    if (!req->attempt.head) {
         return;
     }
     while (head > lbx_latency_bound(bucket)) {
@@ -391,8 +393,7 @@ static void count(struct core_request *req, const struct lbx_report *report)
     }
     atomic_fetch_add_explicit(&t->latency[bucket], 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&t->latency_us, head, memory_order_relaxed);
-    if (report->outcome == LBX_OUT_ANSWERED || report->outcome == LBX_OUT_STATUS
-        || report->outcome == LBX_OUT_CUT) {
+    if (outcome == LBX_OUT_ANSWERED || outcome == LBX_OUT_STATUS || outcome == LBX_OUT_CUT) {
         unsigned class = (unsigned)req->status / 100;
 
         atomic_fetch_add_explicit(&t->status[class < LBX_CLASS_N ? class : 0], 1,
@@ -413,10 +414,17 @@ static LBX_COLD void take_out(const struct core_request *req, struct lbx_report 
     }
 }
 
-/* Count the attempt, and let it have its consequences for the member: those that
- * a sibling draws, else the stock's. */
-static void judge(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
-                  struct lbx_report *report)
+/* An answer has consequences only if somebody draws them. */
+static int needs_judgement(const struct core_request *req, enum lbx_outcome outcome)
+{
+    return LBX_RARE(outcome != LBX_OUT_ANSWERED || req->choice.trial)
+           || core_seam_listens_outcome();
+}
+
+/* Let the attempt have its consequences for the member: those that a sibling draws, else
+ * the stock's. */
+static LBX_APART void judge(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
+                            struct lbx_report *report)
 {
     const struct core_member *m = req->choice.m;
 
@@ -436,14 +444,13 @@ static void judge(request_rec *r, struct core_request *req, enum lbx_outcome out
         .error = is_error(req, outcome),
         .ignore_errors = (req->choice.admin & LBX_ADMIN_IGNORE_ERRORS) != 0,
     };
-    count(req, report);
     if (core_seam_run_outcome(report) == DONE) {
         atomic_fetch_add(&m->rec->failures, (uint64_t)report->error);
     } else if (report->error) {
         take_out(req, report);
         return;
     }
-    if (req->choice.trial) {
+    if (LBX_RARE(req->choice.trial)) {
         core_choose_req_unproved(&req->choice, outcome);
     }
 }
@@ -455,14 +462,14 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
     struct core_remote way = {.name = NULL};
     int rc;
 
-    if (req->ask.attempts++) {
+    if (LBX_RARE(req->ask.attempts++)) {
         memset(&req->attempt, 0, sizeof(req->attempt));
     }
     req->bytes = 0;
     req->next = NULL;
     req->verdict = LBX_NO_NEED;
     req->inside = 1;
-    if (conf->proxies->nelts) {
+    if (LBX_RARE(conf->proxies->nelts)) {
         core_remote_req_way(r, conf, url, &way);
     }
     rc = core_attempt_req_run(&req->attempt, r, req->choice.m, conf, url, way.name, way.port,
@@ -517,24 +524,12 @@ static int final_word(const struct core_request *req, int rc)
     return rc;
 }
 
-LBX_HOT int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
-                                char *url, const char *proxyname, apr_port_t proxyport)
+static LBX_HOT LBX_APART int run_attempts(request_rec *r, struct core_request *req,
+                                          proxy_server_conf *conf, char *url)
 {
-    struct core_request *req = core_request_of(r);
     enum lbx_outcome outcome;
     int rc, again;
 
-    (void)proxyname;
-    (void)proxyport; /* of the first member: see core_remote.h */
-    if (!req || req->inside || !req->choice.m) {
-        return DECLINED;
-    }
-    if (req->over) {
-        return req->over; /* mod_proxy tries other ways to the first member */
-    }
-    if (worker != req->choice.m->transport) {
-        return DECLINED;
-    }
     core_attempt_req_save(r, &req->saved);
     do {
         struct lbx_report report;
@@ -542,8 +537,11 @@ LBX_HOT int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_serv
         rc = attempt(r, req, conf, url);
         outcome = outcome_of(r, req, rc);
         core_request_req_member_done(req);
-        judge(r, req, outcome, &report);
-        again = outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT
+        count(req, outcome);
+        if (needs_judgement(req, outcome)) {
+            judge(r, req, outcome, &report);
+        }
+        again = LBX_RARE(outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT)
                 && (req->next || core_request_req_another(r, req, outcome));
         take_note(r, req, outcome, &report);
         if (again) {
@@ -557,6 +555,23 @@ LBX_HOT int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_serv
     rc = final_word(req, rc);
     req->over = rc == HTTP_BAD_GATEWAY ? rc : 0;
     return rc;
+}
+
+/* Runs within itself: the real handler is looked for by asking all. */
+LBX_HOT int core_request_scheme(request_rec *r, proxy_worker *worker, proxy_server_conf *conf,
+                                char *url, const char *proxyname, apr_port_t proxyport)
+{
+    struct core_request *req = core_request_of(r);
+
+    (void)proxyname;
+    (void)proxyport; /* of the first member: see core_remote.h */
+    if (!req || req->inside || !req->choice.m) {
+        return DECLINED;
+    }
+    if (req->over) {
+        return req->over; /* mod_proxy tries other ways to the first member */
+    }
+    return worker == req->choice.m->transport ? run_attempts(r, req, conf, url) : DECLINED;
 }
 
 /* ------------------------------------------------------------------ */

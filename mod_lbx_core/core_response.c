@@ -47,12 +47,12 @@ static int hold_back(request_rec *r, struct core_request *req, int failure)
 {
     struct lbx_attempt *facts = &req->attempt.facts;
 
-    if (failure) {
+    if (LBX_RARE(failure)) {
         facts->broke = 1;
         return 1;
     }
     req->attempt.head = apr_time_now();
-    if (req->choice.trial) {
+    if (LBX_RARE(req->choice.trial)) {
         core_choose_req_proved(&req->choice);
     }
     if (lbx_retry_lists(&req->ask.set->rules->retry, r->status)
@@ -69,19 +69,20 @@ static LBX_HOT apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
 {
     struct core_request *req = f->ctx;
     struct lbx_attempt *facts = &req->attempt.facts;
-    int failure;
+    int first = !facts->answering, failure;
 
-    if (!req->inside) {
+    if (LBX_RARE(!req->inside)) {
         return ap_pass_brigade(f->next, bb); /* httpd's own answer */
     }
     failure = look_through(bb, &req->bytes);
-    if (!facts->answering && (facts->broke || facts->swallowed || hold_back(f->r, req, failure))) {
+    if (first && (facts->broke || facts->swallowed || hold_back(f->r, req, failure))) {
         apr_brigade_cleanup(bb);
         return APR_SUCCESS;
     }
     facts->broke |= failure != 0;
-    if (ends(bb)) {
-        core_request_req_member_done(req); /* the client may take its time */
+    if (ends(bb)) { /* from here on it is the client who may take its time */
+        req->attempt.end = first ? req->attempt.head : apr_time_now();
+        core_request_req_member_done(req);
     }
     return ap_pass_brigade(f->next, bb);
 }

@@ -158,6 +158,8 @@ static LBX_COLD struct core_roster *compile(struct core_set *set, uint64_t now_u
     return cr;
 }
 
+LBX_STATIC(offsetof(struct core_roster, lent) == 0, "a roster begins with what lbx_lend knows");
+
 /* The current roster, if it will do. */
 static LBX_HOT struct core_roster *take_current(struct core_set *set, uint64_t now_us,
                                                 int old_will_do)

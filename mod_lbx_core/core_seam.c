@@ -90,6 +90,11 @@ LBX_HOT int core_seam_listens_choice(void)
     return ears[EAR_DECIDED] || ears[EAR_RESPONSE];
 }
 
+LBX_HOT int core_seam_listens_outcome(void)
+{
+    return ears[EAR_OUTCOME] != NULL;
+}
+
 LBX_HOT int core_seam_listens_hint(void)
 {
     return ears[EAR_HINT] != NULL;

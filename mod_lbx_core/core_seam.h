@@ -21,6 +21,9 @@ void core_seam_child_init(void);
 /* Does any of them want to know who was chosen, or who answers? */
 int core_seam_listens_choice(void);
 
+/* ... or what became of it? */
+int core_seam_listens_outcome(void);
+
 /* Ask the siblings where the client belongs, if any of them listens. */
 int core_seam_listens_hint(void);
 int core_seam_run_hint(request_rec *r, const struct lbx_hint_ask *ask, struct lbx_hint *hint);

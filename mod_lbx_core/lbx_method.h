@@ -13,6 +13,7 @@
 #define LBX_METHOD_H
 
 #include "lbx_children.h"
+#include "lbx_hot.h"
 #include "lbx_limit.h"
 #include "lbx_roster.h"
 #include "lbx_trial.h"
@@ -71,8 +72,8 @@ enum { LBX_PICK_RETRIES = 8 /* of a choice that somebody else was quicker to tak
  * find out whether it is back? */
 static inline int lbx_pick_barred(const struct lbx_pick *p, const struct lbx_cand *c)
 {
-    return (p->tried && p->tried[c->index / 32] >> (c->index % 32) & 1)
-           || (c->trial && !p->anyhow && lbx_trial_is_taken(c->rec, p->now_us))
+    return (LBX_RARE(p->tried) && p->tried[c->index / 32] >> (c->index % 32) & 1)
+           || (LBX_RARE(c->trial) && !p->anyhow && lbx_trial_is_taken(c->rec, p->now_us))
            || (c->limit && lbx_limit_used(p->store, c->slot, c->rec, p->now_us) >= c->limit);
 }
 
@@ -82,7 +83,7 @@ static inline int lbx_pick_take(const struct lbx_pick *p, const struct lbx_cand 
     if (!lbx_limit_take(p->store, p->child, c->slot, c->rec, c->limit, p->now_us)) {
         return 0;
     }
-    if (!c->trial || lbx_trial_take(c->rec, p->now_us) || p->anyhow) {
+    if (!LBX_RARE(c->trial) || lbx_trial_take(c->rec, p->now_us) || p->anyhow) {
         return 1;
     }
     lbx_store_release(p->store, p->child, c->slot);

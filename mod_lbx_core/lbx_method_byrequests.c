@@ -52,7 +52,7 @@ static void hand_over(const struct lbx_cand *owed, const struct lbx_cand *owing)
 }
 
 /* Somebody behind ticket <t> who is owed a turn; -1: nobody near. */
-static int find_creditor(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t t)
+static LBX_APART int find_creditor(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t t)
 {
     uint32_t steps = r->period < LOOK_AHEAD ? r->period : LOOK_AHEAD;
 
@@ -67,7 +67,7 @@ static int find_creditor(const struct lbx_roster *r, const struct lbx_pick *p, u
 }
 
 /* The first place from ticket <t> on that the request has not been at. */
-static int find_untried(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t t)
+static LBX_APART int find_untried(const struct lbx_roster *r, const struct lbx_pick *p, uint64_t t)
 {
     for (uint32_t i = 0; i < r->period; i++) {
         uint32_t place = lbx_roster_at(r, t + i);

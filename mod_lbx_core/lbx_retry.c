@@ -8,6 +8,8 @@
 
 #include <string.h>
 
+#include "lbx_hot.h"
+
 static const char *const outcome_names[LBX_OUTCOME_N] = {
     [LBX_OUT_ANSWERED] = "answered",  [LBX_OUT_CONNECT] = "connect-failure",
     [LBX_OUT_STALE] = "stale",        [LBX_OUT_RESET] = "reset",
@@ -115,14 +117,9 @@ static enum lbx_outcome outcome_of_other(const struct lbx_attempt *a)
     return gave_up(a->rc) || a->broke ? LBX_OUT_FAILED : LBX_OUT_ANSWERED;
 }
 
-enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a)
+/* The client has got nothing of an answer by way of the filter. */
+static LBX_COLD enum lbx_outcome outcome_unanswered(const struct lbx_attempt *a)
 {
-    if (a->client_gone) {
-        return LBX_OUT_CLIENT;
-    }
-    if (a->answering) {
-        return a->broke ? LBX_OUT_CUT : LBX_OUT_ANSWERED;
-    }
     if (a->swallowed) {
         return LBX_OUT_STATUS;
     }
@@ -142,6 +139,17 @@ enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a)
         return LBX_OUT_CONNECT; /* a name without address, a TLS handshake, a full pool */
     }
     return a->fresh || a->got_bytes ? LBX_OUT_RESET : LBX_OUT_STALE;
+}
+
+enum lbx_outcome lbx_attempt_outcome(const struct lbx_attempt *a)
+{
+    if (LBX_RARE(a->client_gone)) {
+        return LBX_OUT_CLIENT;
+    }
+    if (LBX_RARE(!a->answering)) {
+        return outcome_unanswered(a);
+    }
+    return LBX_RARE(a->broke) ? LBX_OUT_CUT : LBX_OUT_ANSWERED;
 }
 
 int lbx_attempt_taken(const struct lbx_attempt *a, enum lbx_outcome o)

@@ -176,24 +176,26 @@ struct lbx_seg_member {
     _Atomic uint32_t ghosts;
     _Atomic uint64_t ghosts_until_us;
 
-    /* byrequests, by atomic addition: turns owed to it (> 0) or by it. */
-    _Atomic int64_t credit;
-
-    /* Requests, by atomic addition; no two fields need to agree.  struct lbx_tally tells
-     * what they count.  The order puts those that a request with a good and fast answer
-     * writes on two lines: a line that two processors write costs them far more than one
-     * word more on it. */
+    /* Requests, by atomic addition; no two fields need to agree.  struct lbx_member_view
+     * and struct lbx_tally tell what they count.  What a request with a good and fast
+     * answer writes is on two lines: a line that two processors write costs them far more
+     * than one word more on it. */
     LBX_ALIGNED _Atomic uint64_t failures;
     _Atomic uint64_t retried[LBX_OUTCOME_N];
-    uint64_t reserved3_[4];
+
+    /* The balancer's method, on a line that is quiet otherwise. */
+    _Atomic int64_t credit; /* byrequests: turns owed to it (> 0) or by it */
+    _Atomic uint64_t vtime; /* bytraffic, bybusyness: see lbx_fair.h */
+
+    /* As above. */
+    uint64_t reserved3_[2];
     _Atomic uint64_t status[LBX_CLASS_N]; /* 2xx begins a line */
     _Atomic uint64_t latency_us;
     _Atomic uint64_t elected;
-    _Atomic uint64_t outcome[LBX_OUTCOME_N]; /* answers end the line */
+    _Atomic uint64_t outcome[LBX_OUTCOME_N]; /* answers are on that line, too */
     uint64_t reserved4_;
     _Atomic uint64_t sent; /* begins a line */
     _Atomic uint64_t received;
-    _Atomic uint64_t vtime; /* bytraffic, bybusyness: the method's */
     _Atomic uint64_t latency[LBX_LATENCY_N];
 
     /* Kept for the siblings, each writes its own (mod_lbx.h, lbx_space). */
