@@ -74,16 +74,33 @@ static LBX_COLD int write_canonical(request_rec *r, char *url)
     return OK;
 }
 
+static struct core_request *new_record(request_rec *r, proxy_balancer *b, const char *url)
+{
+    struct core_request *req = apr_palloc(r->pool, sizeof(*req));
+    const char *path = ap_strchr_c(url + sizeof(PREFIX) - 1, '/');
+
+    memset(req, 0, offsetof(struct core_request, saved));
+    req->path = path ? path : "";
+    req->ask.r = r;
+    req->ask.set = core_conf_set(b);
+    req->ask.balancer = b;
+    req->ask.url = url;
+    ap_set_module_config(r->request_config, &lbx_core_module, req);
+    return req;
+}
+
 LBX_HOT int core_request_canon(request_rec *r, char *url)
 {
     const proxy_server_conf *conf = ap_get_module_config(r->server->module_config, &proxy_module);
+    proxy_balancer *b;
 
     if (*url != 'b' && *url != 'B') {
         return DECLINED; /* a member's, each time a request goes there */
     }
     /* later versions of mod_proxy pass a copy */
     if (!strncmp(r->filename, "proxy:", PROXY_LEN) && !strcmp(url, r->filename + PROXY_LEN)
-        && find_known(conf, url)) {
+        && (b = find_known(conf, url))) {
+        new_record(r, b, r->filename + PROXY_LEN); /* so that it need not be found again */
         return OK;
     }
     return begins(url, "balancer:", 9) ? write_canonical(r, url) : DECLINED;
@@ -117,23 +134,6 @@ static LBX_HOT apr_status_t let_go(void *baton)
         req->next = NULL;
     }
     return APR_SUCCESS;
-}
-
-static struct core_request *new_record(request_rec *r, struct core_set *set, proxy_balancer *b,
-                                       const char *url)
-{
-    struct core_request *req = apr_palloc(r->pool, sizeof(*req));
-    const char *path = ap_strchr_c(url + sizeof(PREFIX) - 1, '/');
-
-    memset(req, 0, offsetof(struct core_request, saved));
-    req->path = path ? path : "";
-    req->ask.r = r;
-    req->ask.set = set;
-    req->ask.balancer = b;
-    req->ask.url = url;
-    ap_set_module_config(r->request_config, &lbx_core_module, req);
-    apr_pool_cleanup_register(r->pool, req, let_go, apr_pool_cleanup_null);
-    return req;
 }
 
 /* proxy:scheme://host:port/path in r->filename, and the URL in it in *url, as the
@@ -206,22 +206,35 @@ static proxy_balancer *find_balancer(request_rec *r, proxy_server_conf *conf, co
                : ap_proxy_get_balancer(r->pool, conf, url, 1);
 }
 
+/* The record of a request that comes for the first time: its balancer is known. */
+static struct core_request *untouched(request_rec *r, const proxy_balancer *b, const char *url)
+{
+    struct core_request *req = core_request_of(r);
+
+    return req && !b && req->ask.r == r && req->ask.url == url && !req->choice.m ? req : NULL;
+}
+
 LBX_HOT int core_request_pre(proxy_worker **worker, proxy_balancer **balancer, request_rec *r,
                              proxy_server_conf *conf, char **url)
 {
-    struct core_request *req;
+    struct core_request *req = untouched(r, *balancer, *url);
     struct core_set *set;
     int rc;
 
     *worker = NULL;
-    if (!*balancer && !(*balancer = find_balancer(r, conf, *url))) {
+    if (req) {
+        *balancer = req->ask.balancer;
+    } else if (!*balancer && !(*balancer = find_balancer(r, conf, *url))) {
         return DECLINED;
     }
     set = core_conf_set(*balancer);
     if (!set || !set->rec) {
         return DECLINED;
     }
-    req = new_record(r, set, *balancer, *url);
+    if (!req) {
+        req = new_record(r, *balancer, *url);
+    }
+    apr_pool_cleanup_register(r->pool, req, let_go, apr_pool_cleanup_null);
     atomic_fetch_add_explicit(&set->rec->requests, 1, memory_order_relaxed);
     rc = go_to_member(r, req, url);
     if (req->chosen) {
@@ -462,8 +475,10 @@ static int attempt(request_rec *r, struct core_request *req, proxy_server_conf *
     struct core_remote way = {.name = NULL};
     int rc;
 
+    req->attempt.started = (apr_time_t)req->ask.now_us; /* it was chosen just now */
     if (LBX_RARE(req->ask.attempts++)) {
         memset(&req->attempt, 0, sizeof(req->attempt));
+        req->attempt.started = apr_time_now();
     }
     req->bytes = 0;
     req->next = NULL;
