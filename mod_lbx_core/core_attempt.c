@@ -7,9 +7,9 @@
  *
  *   pre_connection      a new connection to the member was made
  *   create_req          mod_proxy_http has sent the request and waits for the head
- *   error log           mod_proxy says that it could not connect, or write, or read
- *   a filter on the     the first byte of the answer came; and a limit on the
- *   member's connection time to the end of its head
+ *   error log           mod_proxy says that it could not connect, or write
+ *   a filter on the     the first line of the answer came, or what kept it from coming;
+ *   member's connection and a limit on the time to the end of its head
  *   the kernel          whether the other end had taken the bytes of a request that
  *                       was never answered; whether anybody listens there any more
  *
@@ -40,16 +40,19 @@ APLOG_USE_MODULE(lbx_core);
 /* Looking a filter up by its name costs as much as adding it. */
 static ap_filter_rec_t *head_filter, *listener, *handshake_filter;
 
-/* The attempt that this thread is running. */
-static __thread struct core_attempt *current;
+/* glibc keeps room in each thread for modules that are loaded later: a place there is found
+ * without a call, and without the two lines of memory that such a call looks at. */
+#ifdef __GLIBC__
+#define OF_THREAD __thread __attribute__((tls_model("initial-exec")))
+#else
+#define OF_THREAD __thread
+#endif
 
-/* What is known of a connection to a member, as long as it lives. */
-struct line {
-    /* Whose answer is being read, from the moment on when mod_proxy_http has sent the request;
-     * to ask the thread each time would cost more.  It outlives the attempt, but nobody reads
-     * lines of a connection before it was looked at again. */
-    struct core_attempt *reading;
-};
+/* The attempt that this thread is running. */
+static OF_THREAD struct core_attempt *current;
+
+/* mod_proxy_http's, for its log level; -1: it is not loaded. */
+static int http_module_index;
 
 /* ------------------------------------------------------------------ */
 /* The kernel's view                                                    */
@@ -198,14 +201,27 @@ static void weigh(struct core_attempt *a, conn_rec *origin)
     a->weighed = tcp_bytes(fd_of(origin), &a->before, &acked);
 }
 
-/* Lines of the answer's head, and the look whether one goes on: has anything come? */
-static void take_line(struct core_attempt *a, const apr_bucket_brigade *bb, apr_status_t rv)
+static const char *in_words(const struct core_attempt *a, apr_status_t status)
 {
-    if (rv != APR_SUCCESS) {
-        /* of a time-out among the header lines mod_proxy_http says nothing */
-        a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
-    } else if (!a->facts.got_bytes) {
-        a->facts.got_bytes = !APR_BRIGADE_EMPTY(bb) && APR_BRIGADE_FIRST(bb)->length > 0;
+    char meaning[96];
+
+    apr_strerror(status, meaning, sizeof(meaning));
+    return apr_psprintf(a->r->pool, "(%d)%s", status, meaning);
+}
+
+/* The head of the answer does not go on. */
+static LBX_COLD void take_end(struct core_attempt *a, apr_status_t rv)
+{
+    if (APR_STATUS_IS_EAGAIN(rv)) {
+        return;
+    }
+    a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
+    a->cause = in_words(a, rv);
+    if (!a->facts.got_bytes) {
+        a->ended = APR_STATUS_IS_EOF(rv);
+        a->cause = a->ended ? "closed without an answer" : a->cause;
+        /* what a system sends when a connection is closed with something unread */
+        a->facts.unread = APR_STATUS_IS_ECONNRESET(rv);
     }
 }
 
@@ -242,7 +258,7 @@ static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_
 {
     struct core_attempt *a = current;
 
-    if (a && a->proof && !a->facts.sent && mode == AP_MODE_SPECULATIVE) {
+    if (a && a->proof && !a->answer && mode == AP_MODE_SPECULATIVE) {
         weigh(a, f->c);
     }
     if (a && a->try_us && !a->facts.speaks_http && !a->head) {
@@ -251,11 +267,15 @@ static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_
     return ap_get_brigade(f->next, bb, mode, block, readbytes);
 }
 
-/* mod_proxy looks at a connection without waiting before it is used again; watch_head()
- * below does so in the midst of a head. */
-static int goes_on(const struct line *line)
+/* The rest of the answer passes by without us: of a head that breaks off after its first line
+ * mod_proxy_http says so in the log, if it may.  (Not pr->input_filters: that these are still
+ * the connection's tells httpd that it has no others yet.) */
+static void step_aside(const ap_filter_t *f, const struct core_attempt *a)
 {
-    return current && current == line->reading && current->facts.sent;
+    if (a->answer->proto_input_filters == f && http_module_index >= 0
+        && ap_get_request_module_loglevel(a->r, http_module_index) >= APLOG_WARNING) {
+        a->answer->proto_input_filters = f->next;
+    }
 }
 
 /* On each connection to a member as long as it lives: to come and go with each
@@ -263,18 +283,24 @@ static int goes_on(const struct line *line)
 static LBX_HOT apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_mode_t mode,
                                      apr_read_type_e block, apr_off_t readbytes)
 {
-    struct line *line = f->ctx;
+    struct core_attempt *a = current;
     apr_status_t rv;
 
-    if (mode == AP_MODE_SPECULATIVE && block == APR_NONBLOCK_READ && !goes_on(line)) {
-        line->reading = NULL;
-    }
-    if (!line->reading) {
+    if (!a || !a->answer || a->answer->connection != f->c) {
         return overhear_start(f, bb, mode, block, readbytes);
     }
     rv = ap_get_brigade(f->next, bb, mode, block, readbytes);
-    if (mode == AP_MODE_GETLINE || mode == AP_MODE_SPECULATIVE) {
-        take_line(line->reading, bb, rv);
+    if (mode != AP_MODE_GETLINE && mode != AP_MODE_SPECULATIVE) {
+        return rv;
+    }
+    if (LBX_RARE(rv != APR_SUCCESS)) {
+        take_end(a, rv);
+    } else if (LBX_RARE(APR_BRIGADE_EMPTY(bb))) {
+        /* httpd's way to say that there is no more, if it was to wait for more */
+        take_end(a, block == APR_BLOCK_READ ? APR_EOF : APR_EAGAIN);
+    } else if (APR_BRIGADE_FIRST(bb)->length > 0) {
+        a->facts.got_bytes = 1;
+        step_aside(f, a);
     }
     return rv;
 }
@@ -305,16 +331,13 @@ static int see_connection(conn_rec *c, void *csd)
 {
     (void)csd;
     if (current && c != current->r->connection) {
-        struct line *line = apr_pcalloc(c->pool, sizeof(*line));
-
         current->facts.fresh = 1;
         if (current->tls && current->try_us) {
             ap_add_input_filter_handle(handshake_filter, NULL, NULL, c);
         }
         current->weighed = 1;
         current->before = 0;
-        ap_set_module_config(c->conn_config, &lbx_core_module, line);
-        ap_add_input_filter_handle(listener, line, NULL, c);
+        ap_add_input_filter_handle(listener, NULL, NULL, c);
     }
     return OK;
 }
@@ -433,7 +456,9 @@ static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
     if (rv == APR_SUCCESS && mode == AP_MODE_GETLINE) {
         follow_head(f, bb, w);
     }
-    w->a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
+    if (rv != APR_SUCCESS) {
+        take_end(w->a, rv);
+    }
     return rv;
 }
 
@@ -470,16 +495,13 @@ static void expect_nothing_yet(const struct core_attempt *a, conn_rec *origin)
 /* mod_proxy_http has sent the request <r>; <pr> stands for the answer. */
 static LBX_HOT int see_request_sent(request_rec *r, request_rec *pr)
 {
-    struct line *line = ap_get_module_config(pr->connection->conn_config, &lbx_core_module);
     struct core_attempt *a = current;
 
-    if (line) {
-        line->reading = a && a->r == r ? a : NULL;
-    }
     if (!a || a->r != r) {
         return OK;
     }
     a->facts.sent = 1;
+    a->answer = pr;
     expect_nothing_yet(a, pr->connection);
     if (a->proof && a->fd < 0) {
         a->fd = dup(fd_of(pr->connection));
@@ -493,7 +515,7 @@ static LBX_HOT int see_request_sent(request_rec *r, request_rec *pr)
 }
 
 /* mod_proxy's numbers for what a handler's return code does not tell. */
-enum word { CONNECT, WRITE, READ, POOL, SSL };
+enum word { CONNECT, WRITE, LINES, POOL, SSL };
 
 static const struct {
     const char *number;
@@ -503,7 +525,7 @@ static const struct {
     {"AH02454", CONNECT}, /* ... to a Unix domain socket */
     {"AH00952", CONNECT}, /* error creating a socket */
     {"AH01084", WRITE},   /* pass request body failed */
-    {"AH01102", READ},    /* error reading status line */
+    {"AH10404", LINES},   /* Error reading headers from backend */
     {"AH00941", POOL},    /* failed to acquire connection */
     {"AH00898", SSL},     /* Error during SSL Handshake, among others */
 };
@@ -517,10 +539,8 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
     case WRITE:
         a->facts.write_failed = 1;
         break;
-    case READ:
-        a->ended = status == APR_EGENERAL || APR_STATUS_IS_EOF(status);
-        /* what a system sends when a connection is closed with something unread */
-        a->facts.unread = APR_STATUS_IS_ECONNRESET(status);
+    case LINES:
+        a->facts.timed_out |= APR_STATUS_IS_TIMEUP(status);
         break;
     case SSL:
         a->facts.connect_failed |= strstr(text, "SSL Handshake") != NULL;
@@ -529,13 +549,8 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
         a->facts.pool_full = 1;
         break;
     }
-    if (word == READ && a->ended) {
-        a->cause = "closed without an answer";
-    } else if (status) {
-        char meaning[96];
-
-        apr_strerror(status, meaning, sizeof(meaning));
-        a->cause = apr_psprintf(a->r->pool, "(%d)%s", status, meaning);
+    if (status) {
+        a->cause = in_words(a, status);
     }
 }
 
@@ -560,6 +575,9 @@ void core_attempt_register(void)
 
 void core_attempt_register_optional(void)
 {
+    const module *http = ap_find_linked_module("mod_proxy_http.c");
+
+    http_module_index = http ? http->module_index : -1;
     APR_OPTIONAL_HOOK(proxy, create_req, see_request_sent, NULL, NULL, APR_HOOK_MIDDLE);
 }
 
@@ -596,7 +614,6 @@ LBX_HOT int core_attempt_req_run(struct core_attempt *a, request_rec *r,
     int rc;
 
     a->r = r;
-    a->started = apr_time_now();
     a->try_us = try_us;
     a->proof = proof;
     a->fd = -1;

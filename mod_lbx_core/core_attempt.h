@@ -31,6 +31,7 @@ struct core_attempt {
     int tls;                   /* https, wss */
     int limited;               /* the socket has another timeout than usual, for the handshake */
     apr_interval_time_t usual; /* ... the one it had */
+    request_rec *answer; /* stands for it, from the moment on when the request was sent (HTTP/1) */
     int proof;
     int fd;                       /* of the member's connection, to ask the kernel afterwards; -1 */
     uint64_t before;              /* bytes sent over it before this request ... */
@@ -58,8 +59,8 @@ struct core_attempt_saved {
 void core_attempt_register(void);
 void core_attempt_register_optional(void);
 
-/* Run the scheme handler of <m>'s transport and fill <a>, which is zero; returns the handler's
- * word.
+/* Run the scheme handler of <m>'s transport and fill <a>, of which all but <started> is zero;
+ * returns the handler's word.
  * <proof>: find out whether the member had read a request that went unanswered. */
 int core_attempt_req_run(struct core_attempt *a, request_rec *r, const struct core_member *m,
                          proxy_server_conf *conf, char *url, const char *proxyname,

@@ -146,6 +146,19 @@ def test_another_member_answers(lab, fault, reused, later):
     one_answer_follows(client)
 
 
+@pytest.mark.parametrize("level", ["error", "emerg"])
+@pytest.mark.parametrize("fault", ["refuse", "close", "rst", "cut_status", "hang", "hang_in_line",
+                                   "hang_after_line"])
+def test_what_happened_is_known_though_it_is_not_logged(lab, fault, level):
+    """Some of it is learned from what mod_proxy logs: not more than it logs at every LogLevel."""
+    one, two, web = two_members(lab, own="timeout=1", more=f"LogLevel {level}\n")
+    client = lab.client(web)
+    who(client, 2, "/warm")
+    fail(one, fault)
+    clean(client.get("/x"))
+    assert [what for _, what in tried(web)] == [*SEEN[fault][True], "200"]
+
+
 class Drip:
     """A member whose answer comes one byte at a time, head first; name, url, port as others."""
 
@@ -426,10 +439,11 @@ def test_a_post_that_was_taken_is_not_repeated(lab, reused, fault, method, body)
     assert two.requests == 0
 
 
-def test_a_reset_of_a_reused_connection_counts_as_unread(lab):
+@pytest.mark.parametrize("level", ["info", "emerg"])
+def test_a_reset_of_a_reused_connection_counts_as_unread(lab, level):
     """A system resets a connection that is closed with something unread.  A member that reads
     the request and then resets on purpose is not told apart: LBXRetryOn without stale is for it."""
-    one, two, web = two_members(lab, own="")
+    one, two, web = two_members(lab, own="", more=f"LogLevel {level}\n")
     client = lab.client(web)
     who(client, 1)
     one.behave("/x", "reset", at="body", times=1)
