@@ -74,7 +74,7 @@ static LBX_COLD int write_canonical(request_rec *r, char *url)
     return OK;
 }
 
-static struct core_request *new_record(request_rec *r, proxy_balancer *b, const char *url)
+static LBX_HOT struct core_request *new_record(request_rec *r, proxy_balancer *b, const char *url)
 {
     struct core_request *req = apr_palloc(r->pool, sizeof(*req));
     const char *path = ap_strchr_c(url + sizeof(PREFIX) - 1, '/');

@@ -22,18 +22,33 @@ static void harvest(_Atomic int64_t *seen, int64_t now, _Atomic uint64_t *total)
     atomic_fetch_add_explicit(total, (uint64_t)(now - before), memory_order_relaxed);
 }
 
+/* All threads of all children write these: not with each request.  The figures are right when
+ * this child has none left at the member, and <WORTH> behind at most until then. */
+static void harvest_both(struct core_member *m, uint32_t left)
+{
+    enum { WORTH = 65536 };
+    const proxy_worker_shared *s = m->transport->s;
+    int64_t sent = s->transferred - atomic_load_explicit(&m->sent_seen, memory_order_relaxed);
+    int64_t received = s->read - atomic_load_explicit(&m->received_seen, memory_order_relaxed);
+
+    if (left && sent < WORTH && received < WORTH) {
+        return;
+    }
+    harvest(&m->sent_seen, s->transferred, &m->rec->sent);
+    harvest(&m->received_seen, s->read, &m->rec->received);
+}
+
 LBX_HOT void core_choose_req_done(struct core_choice *c, uint64_t bytes)
 {
     struct core_member *m = c->m;
+    uint32_t left = lbx_method_release(core_store(), core_store_child(), m->ref.slot, m->set->rec,
+                                       c->method && c->method->wants_busy);
 
-    lbx_method_release(core_store(), core_store_child(), m->ref.slot, m->set->rec,
-                       c->method && c->method->wants_busy);
     if (c->method) {
         c->method->done(&c->charge, bytes);
     }
     core_queue_req_wake(m->set);
-    harvest(&m->sent_seen, m->transport->s->transferred, &m->rec->sent);
-    harvest(&m->received_seen, m->transport->s->read, &m->rec->received);
+    harvest_both(m, left);
 }
 
 int core_choose_req_again(struct core_choice *c)

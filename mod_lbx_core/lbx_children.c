@@ -131,13 +131,14 @@ LBX_HOT void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint3
     }
 }
 
-LBX_HOT void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
+LBX_HOT uint32_t lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot)
 {
     struct lbx_seg_head *h = lbx_store_segment(st, slot);
 
-    if (child != LBX_NO_CHILD && LBX_CHECK(h)) {
-        atomic_fetch_sub(&lbx_seg_column(h, child)[LBX_SLOT_INDEX(slot)], 1);
+    if (child == LBX_NO_CHILD || !LBX_CHECK(h)) {
+        return 0;
     }
+    return atomic_fetch_sub(&lbx_seg_column(h, child)[LBX_SLOT_INDEX(slot)], 1) - 1;
 }
 
 uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot)

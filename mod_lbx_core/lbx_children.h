@@ -37,9 +37,10 @@ static inline int lbx_store_child_gone(struct lbx_seg_head *h, uint32_t child)
     return gone && gone == atomic_load_explicit(&c->pid, memory_order_relaxed);
 }
 
-/* One request more or less on a member, in the column of <child>. */
+/* One request more or less on a member, in the column of <child>; release returns how many
+ * are left there. */
 void lbx_store_reserve(const struct lbx_store *st, uint32_t child, uint32_t slot);
-void lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot);
+uint32_t lbx_store_release(const struct lbx_store *st, uint32_t child, uint32_t slot);
 
 /* Requests in flight on a member, over all children. */
 uint32_t lbx_store_in_flight(const struct lbx_store *st, uint32_t slot);

@@ -26,11 +26,13 @@ const struct lbx_method *lbx_method_find(const char *name)
     return NULL;
 }
 
-LBX_HOT void lbx_method_release(const struct lbx_store *st, uint32_t child, uint32_t slot,
-                                struct lbx_seg_set *set, int busy)
+LBX_HOT uint32_t lbx_method_release(const struct lbx_store *st, uint32_t child, uint32_t slot,
+                                    struct lbx_seg_set *set, int busy)
 {
-    lbx_store_release(st, child, slot);
+    uint32_t left = lbx_store_release(st, child, slot);
+
     if (busy) {
         atomic_fetch_add(&set->busy_seq, 1);
     }
+    return left;
 }

@@ -96,8 +96,9 @@ static inline uint32_t lbx_roster_at(const struct lbx_roster *r, uint64_t t)
     return r->order[t % r->period];
 }
 
-/* Release a reservation; <busy>: the method's wants_busy. */
-void lbx_method_release(const struct lbx_store *st, uint32_t child, uint32_t slot,
-                        struct lbx_seg_set *set, int busy);
+/* Release a reservation; <busy>: the method's wants_busy.  Returns how many are left in
+ * the column of <child>. */
+uint32_t lbx_method_release(const struct lbx_store *st, uint32_t child, uint32_t slot,
+                            struct lbx_seg_set *set, int busy);
 
 #endif
