@@ -9,6 +9,7 @@ httpds are tuned for speed and write no access log.
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 import shutil
 import signal
@@ -28,6 +29,7 @@ from lab.wait import eventually  # noqa: E402
 
 CHILDREN, THREADS = 2, 32
 CONNECTIONS = 16
+SLICE = 0.03        # seconds, of a turn
 ORIGIN = layout.ROOT / "build/test/fast/bin/origin"
 WRK = shutil.which("wrk")
 
@@ -195,6 +197,45 @@ class Web:
             raise Problem(f"httpd ({self.kind}) complained:\n" + "\n".join(complaints[:10]))
 
 
+class Wrk:
+    """A load generator that stands still until it may go on.  It counts in whole seconds: it is
+    asked for more and told to stop, which it does as if its time was over."""
+
+    def __init__(self, port: int) -> None:
+        argv = [WRK, "-t1", f"-c{CONNECTIONS}", "-d60s", f"http://127.0.0.1:{port}/page"]
+        self._process = proc.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                                   text=True)
+        self._process.send_signal(signal.SIGSTOP)
+
+    def __enter__(self) -> "Wrk":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self._process.send_signal(signal.SIGCONT)
+        proc.end_group(self._process)
+
+    def go_on_for(self, seconds: float) -> None:
+        self._process.send_signal(signal.SIGCONT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        self._process.send_signal(signal.SIGSTOP)
+
+    def finish(self) -> int:
+        """Completed requests."""
+        self._process.send_signal(signal.SIGCONT)
+        end = time.monotonic() + 10
+        # again: one that comes just before the thread that is to notice it falls asleep is lost
+        while self._process.poll() is None and time.monotonic() < end:
+            self._process.send_signal(signal.SIGINT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(0.1)
+        said, _ = self._process.communicate(timeout=1)
+        found = re.search(r"(\d+) requests in", said)
+        if not found or not int(found[1]) or "Non-2xx" in said or "Socket errors" in said:
+            raise Problem(f"wrk had trouble:\n{said}")
+        return int(found[1])
+
+
 class Rig:
     """`with Rig() as rig`: a directory, ports, the member, and the httpds started meanwhile."""
 
@@ -235,26 +276,30 @@ class Rig:
         while self._webs:
             self._webs.pop().close()
 
+    def by_turns(self, webs: Sequence[Web], seconds: float) -> list[Sample]:
+        """Each under load for so long, a few milliseconds at a time: what disturbs the machine
+        meanwhile disturbs all.  The generators of the others are stopped."""
+        if not WRK:
+            return [web.measure(seconds) for web in webs]
+        before, start = [web.cpu() for web in webs], time.monotonic()
+        with contextlib.ExitStack() as stack:
+            loads = [stack.enter_context(Wrk(web.port)) for web in webs]
+            end = start + seconds * len(webs)
+            while time.monotonic() < end:
+                for load in random.sample(loads, len(loads)):
+                    load.go_on_for(SLICE)
+            done = [load.finish() for load in loads]
+        wall = (time.monotonic() - start) / len(webs)
+        return [Sample(n, web.cpu() - b, wall) for n, web, b in zip(done, webs, before)]
+
     def load(self, port: int, seconds: float) -> int:
         """Completed requests; all of them must have been answered with 200."""
         return self._wrk(port, seconds) if WRK else self._lab_load(port, seconds)
 
     def _wrk(self, port: int, seconds: float) -> int:
-        # wrk counts in whole seconds: it is asked for more and told to stop, which it does as
-        # if its time was over
-        argv = [WRK, "-t1", f"-c{CONNECTIONS}", "-d60s", f"http://127.0.0.1:{port}/page"]
-        process = proc.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        try:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
-            process.send_signal(signal.SIGINT)
-            said, _ = process.communicate(timeout=10)
-        finally:
-            proc.end_group(process)
-        found = re.search(r"(\d+) requests in", said)
-        if not found or not int(found[1]) or "Non-2xx" in said or "Socket errors" in said:
-            raise Problem(f"wrk had trouble:\n{said}")
-        return int(found[1])
+        with Wrk(port) as load:
+            load.go_on_for(seconds)
+            return load.finish()
 
     def _lab_load(self, port: int, seconds: float) -> int:
         load = Load(self.dir, port, "/page", seconds=seconds, connections=CONNECTIONS, ids=False)

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a request costs in httpd with the suite, and with the stock modules: CPU time, by turns.
 
-What it is: for each case two httpds, equal but for their modules, that are measured A B, B A, A B
-and so on; the figure is the CPU time of all their processes by the requests answered.  It is
-steadier than requests per second, which also depend on the load generator's luck.
+What it is: for each case two httpds, equal but for their modules, that are under load by turns of
+a few milliseconds; the figure is the CPU time of all their processes by the requests answered.  It
+is steadier than requests per second, which also depend on the load generator's luck.  Where a
+process finds its memory is luck, too: there are several pairs, one after the other.
 What it is not: a test (nothing fails when it is slow), nor latency.  On a machine that is busy
 otherwise instructions.py says more.
 
-    run.py [--quick] [--rounds N] [--seconds S] [--case REGEX]...
+    run.py [--quick] [--pairs N] [--rounds N] [--seconds S] [--case REGEX]...
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import resource
@@ -51,19 +53,20 @@ class Outcome(NamedTuple):
     fresh: dict[str, tuple[float, float]]      # the same before the first request
 
 
-def measure(the_rig: rig.Rig, case: Case, rounds: int, seconds: float) -> Outcome:
-    webs = [the_rig.web(kind, case.members, case.method) for kind in (case.base, "suite")]
-    for web in webs:
-        web.await_ready()
-    fresh = {web.kind: web.memory() for web in webs}
-    for web in webs:    # each child has met each member, and has its connections
-        web.measure(WARM_MANY if case.members == MANY else WARM)
-    samples: dict[str, list[rig.Sample]] = {web.kind: [] for web in webs}
-    for i in range(rounds):
-        for web in webs if i % 2 == 0 else webs[::-1]:
-            samples[web.kind].append(web.measure(seconds))
-    loaded = {web.kind: web.memory() for web in webs}
-    the_rig.close_webs()
+def measure(the_rig: rig.Rig, case: Case, pairs: int, rounds: int, seconds: float) -> Outcome:
+    samples: dict[str, list[rig.Sample]] = {case.base: [], "suite": []}
+    for _ in range(1 if case.members == MANY else pairs):
+        webs = [the_rig.web(kind, case.members, case.method) for kind in samples]
+        for web in webs:
+            web.await_ready()
+        fresh = {web.kind: web.memory() for web in webs}
+        # each child has met each member, and has its connections
+        the_rig.by_turns(webs, WARM_MANY if case.members == MANY else WARM)
+        for _ in range(rounds):
+            for web, sample in zip(webs, the_rig.by_turns(webs, seconds)):
+                samples[web.kind].append(sample)
+        loaded = {web.kind: web.memory() for web in webs}
+        the_rig.close_webs()
     return Outcome(case, samples[case.base], samples["suite"], loaded, fresh)
 
 
@@ -77,14 +80,14 @@ def rate(samples: list[rig.Sample]) -> str:
 
 
 HEAD = (f"{'case':<20} {'against':<7} | {'us/request there':^22} | {'us/request, suite':^22} | "
-        f"{'ratio':^19} | requests/s")
+        f"{'ratio':^13} | requests/s")
 
 
 def row(o: Outcome) -> str:
     # each round's two figures are neighbours in time: what disturbs one disturbs both
-    ratios = sorted(s.us / b.us for b, s in zip(o.base, o.suite))
-    low, high = ratios[len(ratios) // 4], ratios[-1 - len(ratios) // 4]
-    ratio = f"{statistics.median(ratios):5.3f} {f'({low:.2f}-{high:.2f})':>13}"
+    logs = [math.log(s.us / b.us) for b, s in zip(o.base, o.suite)]
+    error = statistics.stdev(logs) / len(logs) ** 0.5 if len(logs) > 1 else float("nan")
+    ratio = f"{math.exp(statistics.mean(logs)):5.3f} +-{error:.3f}"
     name = f"{o.case.method}, {o.case.members}"
     return (f"{name:<20} {o.case.base:<7} | {figures(o.base)} | {figures(o.suite)} | {ratio} | "
             f"{rate(o.base)} {rate(o.suite)}")
@@ -122,12 +125,14 @@ def report(outcomes: list[Outcome]) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="about 20 seconds, and noisy")
-    parser.add_argument("--rounds", type=int, help="pairs of measurements (19, quick: 3)")
-    parser.add_argument("--seconds", type=float, help="of one measurement (0.5, quick: 0.2)")
+    parser.add_argument("--pairs", type=int, help="of httpds (3, quick: 1)")
+    parser.add_argument("--rounds", type=int, help="of measurements of a pair (6, quick: 3)")
+    parser.add_argument("--seconds", type=float, help="for each in a round (0.5, quick: 0.2)")
     parser.add_argument("--case", action="append", default=[], metavar="REGEX",
                         help="only these: " + " ".join(c.name for c in CASES))
     args = parser.parse_args()
-    rounds = max(1, args.rounds or (3 if args.quick else 19))
+    pairs = max(1, args.pairs or (1 if args.quick else 3))
+    rounds = max(1, args.rounds or (3 if args.quick else 6))
     seconds = max(0.1, args.seconds or (0.2 if args.quick else 0.5))
 
     start = time.monotonic()
@@ -139,12 +144,12 @@ def main() -> int:
               f"{'wrk' if rig.WRK else 'a generator in Python, wrk is not installed'}\n"
               f"Load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors "
               "(others' work makes the figures noisy)\n"
-              f"Median (least-most) of {rounds} rounds of {seconds:g} s each, by turns; ratio: median "
-              f"(middle half) of the rounds' ratios\n\n{HEAD}\n"
+              f"{pairs} pairs, of each {rounds} rounds of {seconds:g} s each, by turns: median "
+              f"(least-most); ratio: mean +- its standard error\n\n{HEAD}\n"
               + "-" * len(HEAD), flush=True)
         with rig.Rig() as the_rig:
             for case in cases:
-                outcomes.append(measure(the_rig, case, rounds, seconds))
+                outcomes.append(measure(the_rig, case, pairs, rounds, seconds))
                 print(row(outcomes[-1]), flush=True)
     except rig.Problem as problem:
         print(f"run.py: {problem}", file=sys.stderr)
