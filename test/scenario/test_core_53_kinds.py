@@ -179,8 +179,7 @@ def test_try_timeout_of_a_member_that_hangs(lab, member, scheme):
     two = member(scheme, ANSWERS["uwsgi"]() if scheme == "uwsgi" else None)
     if scheme == "h2c":
         of_inner_httpd(lab, two)
-    with Listener(lab, lambda conn: conn.recv(65536) and conn.recv(65536) and conn.recv(1),
-                  scheme) as one:
+    with Listener(lab, lambda conn: all(iter(lambda: conn.recv(65536), b"")), scheme) as one:
         web = first_and_second(lab, one, two, (f"proxy_{SPOKEN_BY.get(scheme, scheme)}",),
                                "LBXTryTimeout balancer://mycluster 400ms\n")
         web.expect_log("proxy_http2|AH10|AH03|AH05|timeout|abort")
