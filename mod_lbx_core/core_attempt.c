@@ -258,7 +258,7 @@ static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_
 {
     struct core_attempt *a = current;
 
-    if (a && a->proof && !a->answer && mode == AP_MODE_SPECULATIVE) {
+    if (a && a->proof && !a->facts.sent && mode == AP_MODE_SPECULATIVE) {
         weigh(a, f->c);
     }
     if (a && a->try_us && !a->facts.speaks_http && !a->head) {

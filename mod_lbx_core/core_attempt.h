@@ -31,7 +31,9 @@ struct core_attempt {
     int tls;                   /* https, wss */
     int limited;               /* the socket has another timeout than usual, for the handshake */
     apr_interval_time_t usual; /* ... the one it had */
-    request_rec *answer; /* stands for it, from the moment on when the request was sent (HTTP/1) */
+    /* Stands for the answer, from the moment on when the request was sent (HTTP/1); NULL again
+     * when the end of it has come, for mod_proxy_http frees it before it passes that on. */
+    request_rec *answer;
     int proof;
     int fd;                       /* of the member's connection, to ask the kernel afterwards; -1 */
     uint64_t before;              /* bytes sent over it before this request ... */

@@ -82,6 +82,7 @@ static LBX_HOT apr_status_t filter(ap_filter_t *f, apr_bucket_brigade *bb)
     facts->broke |= failure != 0;
     if (ends(bb)) { /* from here on it is the client who may take its time */
         req->attempt.end = first ? req->attempt.head : apr_time_now();
+        req->attempt.answer = NULL;
         core_request_req_member_done(req);
     }
     return ap_pass_brigade(f->next, bb);
