@@ -45,11 +45,12 @@ def rules(**given):
     return "".join(f"LBX{name} balancer://mycluster {value}\n" for name, value in given.items())
 
 
-def two_members(lab, params="", own="", more="", **given):
+def two_members(lab, params="", own="", more="", modules=(), **given):
     """b1, which gets every request as long as it can, and b2."""
     backends = members(lab, 2)
     web = lab.httpd(LOG + rules(**given) + more
-                    + balancer_conf(backends, params, [own, f"{own} lbset=1"]), children=1)
+                    + balancer_conf(backends, params, [own, f"{own} lbset=1"]), children=1,
+                    modules=modules)
     web.expect_log(NOISE)
     return (*backends, web)
 
@@ -768,3 +769,23 @@ def test_resets_and_timeouts_alone_condemn_nobody(lab):
         clean(web.get("/" + fault))
     assert not member_state(web, one)["error_at_us"]
     clean(web.get("/y"), "b1")
+
+
+def test_an_answer_that_includes_another(lab):
+    """A page of the balancer's includes one of a plain ProxyPass: fetched within the attempt, when
+    its own answer has ended.  What becomes of it is not the member's doing."""
+    other = lab.backend("other")
+    one, _, web = two_members(
+        lab, own="timeout=1", modules=("include",),
+        more=f'ProxyPass "/plain/" "{other.url}/" timeout=1\n<Location "/x">\nOptions +Includes\n'
+             "SetOutputFilter INCLUDES\n</Location>\n")
+    web.expect_log("unable to include")
+    one.behave("/x", body='<!--#include virtual="/plain/y" -->', headers={"Content-Type": "text/html"})
+    client = lab.client(web)
+    for i in range(6):
+        if i == 4:
+            other.behave("/y", "hang")
+        answer = client.get("/x")
+        assert answer.status == 200 and answer.backend == "b1", answer
+        assert ("other" in answer.text) is (i < 4), answer
+        assert tried(web) == [(one.port, "200")]
