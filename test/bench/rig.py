@@ -201,8 +201,8 @@ class Wrk:
     """A load generator that stands still until it may go on.  It counts in whole seconds: it is
     asked for more and told to stop, which it does as if its time was over."""
 
-    def __init__(self, port: int) -> None:
-        argv = [WRK, "-t1", f"-c{CONNECTIONS}", "-d60s", f"http://127.0.0.1:{port}/page"]
+    def __init__(self, port: int, *options: str) -> None:
+        argv = [WRK, "-t1", f"-c{CONNECTIONS}", "-d60s", *options, f"http://127.0.0.1:{port}/page"]
         self._process = proc.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                    text=True)
         self._process.send_signal(signal.SIGSTOP)

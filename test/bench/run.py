@@ -154,7 +154,8 @@ def main() -> int:
     except rig.Problem as problem:
         print(f"run.py: {problem}", file=sys.stderr)
         return 1
-    report(outcomes)
+    if any(o.case.base == "stock" for o in outcomes):
+        report(outcomes)
     print(f"\n{time.monotonic() - start:.0f} seconds")
     return 0
 

@@ -15,9 +15,7 @@ import contextlib
 import http.client
 import re
 import shutil
-import signal
 import statistics
-import subprocess
 import sys
 import time
 from typing import Sequence
@@ -72,26 +70,10 @@ class Web(rig.Web):
 
     def measure(self, seconds: float) -> rig.Sample:
         before, start = self.cpu(), time.monotonic()
-        requests = load(self.port, seconds, self.cookie)
+        with rig.Wrk(self.port, "-H", f"Cookie: {self.cookie}") as load:
+            load.go_on_for(seconds)
+            requests = load.finish()
         return rig.Sample(requests, self.cpu() - before, time.monotonic() - start)
-
-
-def load(port: int, seconds: float, cookie: str) -> int:
-    """Completed requests of wrk, which is told to stop: it counts in whole seconds."""
-    argv = [rig.WRK, "-t1", f"-c{rig.CONNECTIONS}", "-d60s", "-H", f"Cookie: {cookie}",
-            f"http://127.0.0.1:{port}/page"]
-    process = rig.proc.spawn(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    try:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(seconds)
-        process.send_signal(signal.SIGINT)
-        said, _ = process.communicate(timeout=10)
-    finally:
-        rig.proc.end_group(process)
-    found = re.search(r"(\d+) requests in", said)
-    if not found or not int(found[1]) or "Non-2xx" in said or "Socket errors" in said:
-        raise rig.Problem(f"wrk had trouble:\n{said}")
-    return int(found[1])
 
 
 def measure(the_rig: rig.Rig, mode: str, rounds: int, seconds: float) -> str:
