@@ -3,7 +3,7 @@
 
 It runs in the foreground in its own temporary directory, on free loopback ports, and
 leaves nothing behind.  Not the laboratory of the scenarios (test/scenario/lab), which
-has programmable backends; this one needs only httpd and Python's standard library.
+has programmable backends; all that this one takes from there are its ports.
 """
 import functools
 import http.client
@@ -14,10 +14,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+sys.path.insert(0, os.path.join(TOP, "test", "scenario"))
+from lab.ports import PortPool  # noqa: E402
+
+PORTS = PortPool()
 BUILD = os.path.join(TOP, "build", "modules")
 
 # What every configuration here loads; static modules are left out by load().
@@ -69,14 +74,8 @@ def load(name):
 
 
 def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for s in sockets:
-            s.bind(("127.0.0.1", 0))
-        return [s.getsockname()[1] for s in sockets]
-    finally:
-        for s in sockets:
-            s.close()
+    """Ports that stay ours until this program ends, and that no outgoing connection gets."""
+    return [PORTS.take() for _ in range(count)]
 
 
 def worker_account():
