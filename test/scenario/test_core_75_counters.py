@@ -76,7 +76,7 @@ def test_they_never_go_back(lab):
     backends = members(lab, 2)
     headroom = "MaxRequestWorkers 400\nKeepAliveTimeout 1\n"
     web = lab.httpd(headroom + balancer_conf(backends, per_member="retry=0"), max_children=16)
-    seen, bad, end = [], [], threading.Event()
+    seen, bad, lost, end = [], [], [], threading.Event()
 
     def figures():
         state = balancer_state(web)
@@ -85,7 +85,11 @@ def test_they_never_go_back(lab):
 
     def watch():
         while not end.is_set():
-            now = figures()
+            try:
+                now = figures()
+            except AssertionError as err:  # the child that was asked is the one that was killed
+                lost.append(err)
+                continue
             if seen and any(x < y for x, y in zip(now, seen[-1])):
                 bad.append((seen[-1], now))
             seen.append(now)
@@ -107,7 +111,7 @@ def test_they_never_go_back(lab):
     finally:
         end.set()
         watcher.join()
-    assert not bad and len(seen) > 5
+    assert not bad and len(seen) > 5 and len(lost) <= 1, (bad, len(seen), lost)
     assert figures() == exact
     assert total(web, "outcome")[ANSWERED] == 2000 == sum(b.requests for b in backends)
 
