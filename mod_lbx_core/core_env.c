@@ -10,7 +10,80 @@
 #include "core_env.h"
 
 #include "apr_strings.h"
+#include "http_config.h"
+#include "httpd.h"
 #include "lbx_hot.h"
+
+/* LBX_* are made only if a log may read them; post_config finds out. */
+static int heard;
+
+enum { ATTEMPTS, QUEUE_MS, TRIES, HEADER_MS };
+static const char *const own[] = {
+    [ATTEMPTS] = "LBX_ATTEMPTS",
+    [QUEUE_MS] = "LBX_QUEUE_MS",
+    [TRIES] = "LBX_TRIES",
+    [HEADER_MS] = "LBX_HEADER_MS",
+    NULL,
+};
+
+/* These read no variable that the configuration does not name. */
+static const char *const usual_loggers[] = {
+    "mod_log_config.c", "mod_log_debug.c", "mod_log_forensic.c", "mod_logio.c", NULL,
+};
+
+static int is_usual(const char *logger)
+{
+    const char *const *usual = usual_loggers;
+
+    while (*usual && strcmp(*usual, logger)) {
+        usual++;
+    }
+    return *usual != NULL;
+}
+
+/* mod_lua, or a stranger: no telling what they read. */
+static int has_other_logger(void)
+{
+    const apr_array_header_t *hooks = ap_hook_get_log_transaction();
+
+    for (int i = 0; hooks && i < hooks->nelts; i++) {
+        if (!is_usual(APR_ARRAY_IDX(hooks, i, ap_LINK_log_transaction_t).szName)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+static int names_own(const char *args)
+{
+    const char *const *name = own;
+
+    while (*name && !ap_strcasestr(args, *name)) {
+        name++;
+    }
+    return *name != NULL;
+}
+
+/* In a log's format, in a condition, wherever. */
+static int are_named(const ap_directive_t *d)
+{
+    for (; d; d = d->next) {
+        if ((d->args && names_own(d->args)) || are_named(d->first_child)) {
+            return 1;
+        }
+    }
+    return 0;
+}
+
+void core_env_boot_listen(void)
+{
+    heard = has_other_logger() || are_named(ap_conftree);
+}
+
+int core_env_is_heard(void)
+{
+    return heard;
+}
 
 typedef void putter(apr_table_t *env, const char *key, const char *value);
 
@@ -95,13 +168,13 @@ LBX_HOT void core_env_req_result(request_rec *r, struct core_request *req)
     putter *put = putter_of(r, !req->told);
 
     req->told = 1;
-    put(r->subprocess_env, "LBX_ATTEMPTS", number(r, (long)req->ask.attempts));
-    put(r->subprocess_env, "LBX_QUEUE_MS", number(r, (long)(req->ask.waited_us / 1000)));
+    put(r->subprocess_env, own[ATTEMPTS], number(r, (long)req->ask.attempts));
+    put(r->subprocess_env, own[QUEUE_MS], number(r, (long)(req->ask.waited_us / 1000)));
     if (req->tries) {
-        put(r->subprocess_env, "LBX_TRIES", req->tries);
+        put(r->subprocess_env, own[TRIES], req->tries);
     }
     if (req->attempt.head) {
-        put(r->subprocess_env, "LBX_HEADER_MS",
+        put(r->subprocess_env, own[HEADER_MS],
             number(r, (long)((req->attempt.head - req->attempt.started) / 1000)));
     }
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What log formats and filters can know of a request: BALANCER_* as in the stock,
- * LBX_* beside them.
+ * LBX_* beside them, where somebody may read them.
  *
  * Bound.  Request threads.  Runs for each request: counts instructions.
  */
@@ -9,6 +9,13 @@
 #define CORE_ENV_H
 
 #include "core_request.h"
+
+/* Finds out who reads LBX_*; post_config.  They are made when an answer has been passed on:
+ * only logs can tell of it then, and those of httpd read what the configuration names. */
+void core_env_boot_listen(void);
+
+/* Does any log read LBX_*? */
+int core_env_is_heard(void);
 
 /* The present member. */
 void core_env_req_member(request_rec *r, const struct core_request *req);

@@ -76,10 +76,9 @@ static LBX_COLD int write_canonical(request_rec *r, char *url)
 
 static LBX_HOT struct core_request *new_record(request_rec *r, proxy_balancer *b, const char *url)
 {
-    struct core_request *req = apr_palloc(r->pool, sizeof(*req));
+    struct core_request *req = apr_pcalloc(r->pool, sizeof(*req));
     const char *path = ap_strchr_c(url + sizeof(PREFIX) - 1, '/');
 
-    memset(req, 0, offsetof(struct core_request, saved));
     req->path = path ? path : "";
     req->ask.r = r;
     req->ask.set = core_conf_set(b);
@@ -371,6 +370,13 @@ static enum lbx_outcome outcome_of(request_rec *r, struct core_request *req, int
     return lbx_attempt_outcome(&req->attempt.facts);
 }
 
+/* Is anything to be said of the attempt?  Of an answer that has been passed on, logs at most
+ * can tell; an error document may ask for what led to it. */
+static int is_notable(enum lbx_outcome outcome, int rc)
+{
+    return LBX_RARE(outcome != LBX_OUT_ANSWERED || rc != OK) || core_env_is_heard();
+}
+
 /* What became of the attempt, for log lines and log formats.  A client that is slow to take
  * the end of an answer is not part of it. */
 static void take_note(request_rec *r, struct core_request *req, enum lbx_outcome outcome,
@@ -558,7 +564,9 @@ static LBX_HOT LBX_APART int run_attempts(request_rec *r, struct core_request *r
         }
         again = LBX_RARE(outcome != LBX_OUT_ANSWERED && outcome != LBX_OUT_CLIENT)
                 && (req->next || core_request_req_another(r, req, outcome));
-        take_note(r, req, outcome, &report);
+        if (is_notable(outcome, rc)) {
+            take_note(r, req, outcome, &report);
+        }
         if (again) {
             atomic_fetch_add_explicit(&req->choice.m->rec->retried[outcome], 1,
                                       memory_order_relaxed);
@@ -566,8 +574,10 @@ static LBX_HOT LBX_APART int run_attempts(request_rec *r, struct core_request *r
             again = turn_to_next(r, req, conf, outcome, &url);
         }
     } while (again);
-    core_env_req_result(r, req);
     rc = final_word(req, rc);
+    if (is_notable(outcome, rc)) {
+        core_env_req_result(r, req);
+    }
     req->over = rc == HTTP_BAD_GATEWAY ? rc : 0;
     return rc;
 }

@@ -39,8 +39,6 @@ struct core_request {
     unsigned repeats;         /* attempts at a member where the request had been */
 
     struct core_attempt attempt; /* the present one */
-
-    /* Up to here a new record is zero.  What follows is filled before it is read. */
     struct core_attempt_saved saved;
     struct lbx_decision decision; /* <choice> as siblings see it */
 };

@@ -7,6 +7,7 @@
  */
 #include "core_attempt.h"
 #include "core_conf.h"
+#include "core_env.h"
 #include "core_lbmethod.h"
 #include "core_members.h"
 #include "core_mirror.h"
@@ -56,6 +57,7 @@ static int post_config(apr_pool_t *pconf, apr_pool_t *plog, apr_pool_t *ptemp, s
         lbx_store_unlock(core_store());
     }
     core_seam_boot_check(gen);
+    core_env_boot_listen();
     return core_mirror_boot_share(gen, pconf) == APR_SUCCESS ? OK : HTTP_INTERNAL_SERVER_ERROR;
 }
 

@@ -318,3 +318,80 @@ def test_the_cause_is_the_attempts_own(lab):
     two.behave("/x", status=503)
     assert web.get("/x").backend == "b3"
     assert [a[4] for a in attempts_logged(web)] == ["(111)Connection refused", "503"]
+
+
+# -- they are made where somebody may read them
+
+UNREAD = "Define LabEnvironment\n"
+NAMES = ["LBX_ATTEMPTS", "LBX_HEADER_MS", "LBX_QUEUE_MS", "LBX_TRIES"]
+
+
+def names_at_the_end(web, path):
+    """LBX_* and BALANCER_NAME of the last request for `path`, as its pool went."""
+    def line():
+        return web.log_lines(rf"at the end of {path}: ")
+    last = eventually(line, what=f"the end of {path} is in the log")[-1]
+    return sorted(re.search(r"at the end of \S+: (.*)\.$", last)[1].split())
+
+
+def unread(lab, conf="", **options):
+    """Two members whose httpd has no log format with LBX_* but what <conf> brings."""
+    backends = members(lab, 2)
+    web = lab.httpd(UNREAD + conf + balancer_conf(backends), children=1, **options)
+    web.expect_log(NOISE + "|LBX0182")
+    return (*backends, web)
+
+
+def test_nobody_reads_them(lab):
+    _, two, web = unread(lab)
+    assert web.get("/x").status == 200
+    assert names_at_the_end(web, "/x") == ["BALANCER_NAME"]
+    two.behave("/y", "reset")
+    assert [web.get("/y").status for _ in range(2)] == [200, 200]
+    assert web.log_lines("LBX0182"), "one was repeated"
+    assert names_at_the_end(web, "/y") == ["BALANCER_NAME"]
+
+
+@pytest.mark.parametrize("reader, options", [
+    ('LogFormat "%{lbx_tries}e" small', {}),
+    ('<IfModule mod_proxy.c>\n<VirtualHost 127.0.0.1:1>\nCustomLog "${LAB_DIR}/logs/v.log" '
+     '"%U" "expr=reqenv(\'LBX_ATTEMPTS\') -gt 1"\n</VirtualHost>\n</IfModule>', {}),
+    ('ErrorLogFormat "[%t] [%-m:%l] %M %{LBX_QUEUE_MS}e"', {}),
+    ('LogMessage "%{reqenv:LBX_HEADER_MS}" hook=log_transaction', dict(modules=("log_debug",))),
+    ('', dict(modules=("lua",))),
+], ids=["format", "condition", "error-log", "message", "lua"])
+def test_somebody_may_read_them(lab, reader, options):
+    _, _, web = unread(lab, reader + "\n", **options)
+    assert web.get("/x").status == 200
+    assert names_at_the_end(web, "/x") == ["BALANCER_NAME", *NAMES]
+
+
+def test_a_reload_finds_a_new_reader(lab):
+    one, two, web = unread(lab)
+    web.graceful(UNREAD + LOG + balancer_conf([one, two]))
+    assert web.get("/x").status == 200
+    assert told(web)["attempts"] == "1"
+
+
+@pytest.mark.parametrize("status", [503, 404])
+def test_an_error_document_reads_them(lab, status):
+    """Its source is no part of the configuration."""
+    one, two, web = unread(
+        lab, "ProxyErrorOverride On\nErrorDocument 503 /why.shtml\nErrorDocument 404 /why.shtml\n"
+        "ProxyPass /why.shtml !\n<Location /why.shtml>\nForceType text/html\n"
+        "Options +Includes\nSetOutputFilter INCLUDES\n</Location>\n", modules=("include",))
+    (web.dir / "htdocs" / "why.shtml").write_text(
+        '<!--#echo var="REDIRECT_LBX_ATTEMPTS" -->;<!--#echo var="REDIRECT_LBX_TRIES" -->')
+    if status == 503:
+        one.refuse()
+        two.refuse()
+    else:
+        one.behave("/x", status=404)
+        two.behave("/x", status=404)
+    answer = web.get("/x")
+    attempts, tries_told = answer.text.strip().split(";")
+    assert answer.status == status, answer
+    if status == 503:
+        assert attempts == "2" and tries_told.count(":connect-failure:") == 2
+    else:
+        assert attempts == "1" and ":404:" in tries_told

@@ -23,6 +23,7 @@
  * elections.
  *
  * "Define LabOldSegments" in the configuration: state of another layout is there.
+ * "Define LabEnvironment": the log says which of LBX_* each request has at its end.
  *
  * Not a manager: no access control, no HTML, never installed.
  */
@@ -505,6 +506,34 @@ static int pretend_history(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, s
     return OK;
 }
 
+static int add_name(void *names, const char *key, const char *value)
+{
+    (void)value;
+    APR_ARRAY_PUSH((apr_array_header_t *)names, const char *) = key;
+    return 1;
+}
+
+/* As one sees it who looks neither in a log's format nor in a log's hook. */
+static apr_status_t tell_environment(void *baton)
+{
+    request_rec *r = baton;
+    apr_array_header_t *names = apr_array_make(r->pool, 8, sizeof(const char *));
+
+    apr_table_do(add_name, names, r->subprocess_env, "LBX_ATTEMPTS", "LBX_QUEUE_MS", "LBX_TRIES",
+                 "LBX_HEADER_MS", "BALANCER_NAME", NULL);
+    ap_log_error(APLOG_MARK, APLOG_INFO, 0, r->server, "at the end of %s: %s.", r->uri,
+                 apr_array_pstrcat(r->pool, names, ' '));
+    return APR_SUCCESS;
+}
+
+static int look_at_its_end(request_rec *r)
+{
+    if (ap_exists_config_define("LabEnvironment")) {
+        apr_pool_cleanup_register(r->pool, r, tell_environment, apr_pool_cleanup_null);
+    }
+    return DECLINED;
+}
+
 static int post_config(apr_pool_t *p, apr_pool_t *plog, apr_pool_t *ptemp, server_rec *s)
 {
     (void)p;
@@ -534,6 +563,7 @@ static void register_hooks(apr_pool_t *p)
     ap_hook_post_config(pretend_history, NULL, NULL, APR_HOOK_REALLY_FIRST);
     ap_hook_post_config(post_config, NULL, NULL, APR_HOOK_MIDDLE);
     ap_hook_handler(handler, NULL, NULL, APR_HOOK_MIDDLE);
+    ap_hook_handler(look_at_its_end, NULL, NULL, APR_HOOK_REALLY_FIRST);
 }
 
 AP_DECLARE_MODULE(lbx_lab) = {
