@@ -598,6 +598,15 @@ static LBX_COLD void learn_what_was_taken(struct core_attempt *a)
     close(a->fd);
 }
 
+/* Is this process's pool of connections to the member used up?  mod_proxy says so in the log
+ * if it may; if not, a look a moment later has to do. */
+static LBX_COLD int lacks_connection(const struct core_attempt *a, const proxy_worker *w)
+{
+    return a->facts.rc == HTTP_SERVICE_UNAVAILABLE && !a->facts.sent && w->cp && w->cp->res
+           && ap_get_server_module_loglevel(a->r->server, proxy_module.module_index) < APLOG_ERR
+           && apr_reslist_acquired_count(w->cp->res) >= (apr_uint32_t)w->s->hmax;
+}
+
 /* A whole answer has no note of a time-out.  Looking costs more than asking this. */
 static int had_timeout(const request_rec *r, const struct lbx_attempt *facts)
 {
@@ -628,6 +637,9 @@ LBX_HOT int core_attempt_req_run(struct core_attempt *a, request_rec *r,
         rc = miss_module(a, m);
     }
     a->facts.rc = rc == DONE ? 0 : rc;
+    if (LBX_RARE(rc)) {
+        a->facts.pool_full |= lacks_connection(a, m->transport);
+    }
     a->facts.timed_out |= had_timeout(r, &a->facts);
     a->facts.client_gone = r->connection->aborted;
     if (a->fd >= 0) {

@@ -160,6 +160,22 @@ def test_what_happened_is_known_though_it_is_not_logged(lab, fault, level):
     assert [what for _, what in tried(web)] == [*SEEN[fault][True], "200"]
 
 
+@pytest.mark.parametrize("level", ["info", "emerg"])
+def test_a_process_without_a_free_connection(lab, level):
+    """max= is this process's own limit: the member is passed by, and not out."""
+    one, _, web = two_members(lab, own="max=1 acquire=50", more=f"LogLevel {level}\n")
+    web.expect_log("AH00941|LBX0182")
+    one.behave("/held", delay_ms=1000)
+    client = lab.client(web)
+    client.send(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    eventually(lambda: one.in_flight == 1, what="b1 has a request")
+    clean(web.get("/x"))
+    assert [what for _, what in tried(web)] == ["connect-failure", "200"]
+    assert not member_state(web, one)["error_at_us"]
+    assert b"X-Backend: b1" in client.recv(1 << 16)
+    clean(web.get("/y"), "b1")
+
+
 class Drip:
     """A member whose answer comes one byte at a time, head first; name, url, port as others."""
 
