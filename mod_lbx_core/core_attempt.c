@@ -168,7 +168,7 @@ static int is_deserted(const struct core_peer *peer)
  * one that lives may be on purpose. */
 static LBX_COLD int died_unread(const struct core_attempt *a)
 {
-    return a->facts.unread && !a->facts.got_bytes && a->small && a->peer && is_deserted(a->peer);
+    return a->facts.unread && a->peer && is_deserted(a->peer);
 }
 
 static int add_length(void *sum, const char *key, const char *value)
@@ -209,19 +209,21 @@ static const char *in_words(const struct core_attempt *a, apr_status_t status)
     return apr_psprintf(a->r->pool, "(%d)%s", status, meaning);
 }
 
-/* The head of the answer does not go on. */
-static LBX_COLD void take_end(struct core_attempt *a, apr_status_t rv)
+/* The head of the answer does not go on; <bb>: what had come of the present line. */
+static LBX_COLD void take_end(struct core_attempt *a, apr_status_t rv, const apr_bucket_brigade *bb)
 {
     if (APR_STATUS_IS_EAGAIN(rv)) {
         return;
     }
+    a->facts.got_bytes |= !APR_BRIGADE_EMPTY(bb);
     a->facts.timed_out |= APR_STATUS_IS_TIMEUP(rv);
     a->cause = in_words(a, rv);
     if (!a->facts.got_bytes) {
         a->ended = APR_STATUS_IS_EOF(rv);
         a->cause = a->ended ? "closed without an answer" : a->cause;
-        /* what a system sends when a connection is closed with something unread */
-        a->facts.unread = APR_STATUS_IS_ECONNRESET(rv);
+        /* what a system sends when a connection is closed with something unread: of a
+         * request that is read in one go, all of it */
+        a->facts.unread = APR_STATUS_IS_ECONNRESET(rv) && a->small;
     }
 }
 
@@ -268,11 +270,11 @@ static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_
 }
 
 /* The rest of the answer passes by without us: of a head that breaks off after its first line
- * mod_proxy_http says so in the log, if it may.  (Not pr->input_filters: that these are still
+ * mod_proxy_http says so in the log, if it may.  (mod_proxy_uwsgi does not.  Not pr->input_filters: that these are still
  * the connection's tells httpd that it has no others yet.) */
 static void step_aside(const ap_filter_t *f, const struct core_attempt *a)
 {
-    if (a->answer->proto_input_filters == f && http_module_index >= 0
+    if (a->answer->proto_input_filters == f && a->facts.speaks_http && http_module_index >= 0
         && ap_get_request_module_loglevel(a->r, http_module_index) >= APLOG_WARNING) {
         a->answer->proto_input_filters = f->next;
     }
@@ -294,10 +296,10 @@ static LBX_HOT apr_status_t overhear(ap_filter_t *f, apr_bucket_brigade *bb, ap_
         return rv;
     }
     if (LBX_RARE(rv != APR_SUCCESS)) {
-        take_end(a, rv);
+        take_end(a, rv, bb);
     } else if (LBX_RARE(APR_BRIGADE_EMPTY(bb))) {
         /* httpd's way to say that there is no more, if it was to wait for more */
-        take_end(a, block == APR_BLOCK_READ ? APR_EOF : APR_EAGAIN);
+        take_end(a, block == APR_BLOCK_READ ? APR_EOF : APR_EAGAIN, bb);
     } else if (APR_BRIGADE_FIRST(bb)->length > 0) {
         a->facts.got_bytes = 1;
         step_aside(f, a);
@@ -457,7 +459,7 @@ static apr_status_t watch_head(ap_filter_t *f, apr_bucket_brigade *bb, ap_input_
         follow_head(f, bb, w);
     }
     if (rv != APR_SUCCESS) {
-        take_end(w->a, rv);
+        take_end(w->a, rv, bb);
     }
     return rv;
 }
@@ -515,7 +517,7 @@ static LBX_HOT int see_request_sent(request_rec *r, request_rec *pr)
 }
 
 /* mod_proxy's numbers for what a handler's return code does not tell. */
-enum word { CONNECT, WRITE, LINES, POOL, SSL };
+enum word { CONNECT, WRITE, LINE, LINES, POOL, SSL };
 
 static const struct {
     const char *number;
@@ -525,6 +527,7 @@ static const struct {
     {"AH02454", CONNECT}, /* ... to a Unix domain socket */
     {"AH00952", CONNECT}, /* error creating a socket */
     {"AH01084", WRITE},   /* pass request body failed */
+    {"AH01102", LINE},    /* error reading status line */
     {"AH10404", LINES},   /* Error reading headers from backend */
     {"AH00941", POOL},    /* failed to acquire connection */
     {"AH00898", SSL},     /* Error during SSL Handshake, among others */
@@ -539,6 +542,8 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
     case WRITE:
         a->facts.write_failed = 1;
         break;
+    case LINE: /* known, but for what follows an interim answer */
+        break;
     case LINES:
         a->facts.timed_out |= APR_STATUS_IS_TIMEUP(status);
         break;
@@ -549,7 +554,7 @@ static void take_word(struct core_attempt *a, enum word word, apr_status_t statu
         a->facts.pool_full = 1;
         break;
     }
-    if (status) {
+    if (status && (word != LINE || !a->cause)) {
         a->cause = in_words(a, status);
     }
 }
@@ -599,10 +604,11 @@ static LBX_COLD void learn_what_was_taken(struct core_attempt *a)
 }
 
 /* Is this process's pool of connections to the member used up?  mod_proxy says so in the log
- * if it may; if not, a look a moment later has to do. */
+ * if it may; if not, a look a moment later has to do, where it is known that nothing was sent. */
 static LBX_COLD int lacks_connection(const struct core_attempt *a, const proxy_worker *w)
 {
-    return a->facts.rc == HTTP_SERVICE_UNAVAILABLE && !a->facts.sent && w->cp && w->cp->res
+    return a->facts.rc == HTTP_SERVICE_UNAVAILABLE && a->facts.speaks_http && !a->facts.sent
+           && w->cp && w->cp->res
            && ap_get_server_module_loglevel(a->r->server, proxy_module.module_index) < APLOG_ERR
            && apr_reslist_acquired_count(w->cp->res) >= (apr_uint32_t)w->s->hmax;
 }

@@ -58,6 +58,9 @@ struct core_choice {
  * Waits for a member, if the balancer has timeout= and nobody can be had. */
 int core_choose_req(struct core_ask *ask, struct core_choice *out);
 
+/* Let the byte counts of this child be complete when it ends.  child_init. */
+void core_choose_child_init(apr_pool_t *p);
+
 /* The attempt is over: give the reservation back, settle with the method.
  * <bytes> went through in both directions. */
 void core_choose_req_done(struct core_choice *c, uint64_t bytes);

@@ -14,7 +14,7 @@
 #include "httpd.h"
 #include "lbx_hot.h"
 
-/* LBX_* are made only if a log may read them; post_config finds out. */
+/* LBX_* are made only if somebody may read them; post_config finds out. */
 static int heard;
 
 enum { ATTEMPTS, QUEUE_MS, TRIES, HEADER_MS };
@@ -41,17 +41,19 @@ static int is_usual(const char *logger)
     return *usual != NULL;
 }
 
-/* mod_lua, or a stranger: no telling what they read. */
-static int has_other_logger(void)
+/* mod_lua, or a stranger: no telling what they read.  mod_include: what documents name. */
+static int has_other_reader(void)
 {
     const apr_array_header_t *hooks = ap_hook_get_log_transaction();
 
     for (int i = 0; hooks && i < hooks->nelts; i++) {
-        if (!is_usual(APR_ARRAY_IDX(hooks, i, ap_LINK_log_transaction_t).szName)) {
+        const char *logger = APR_ARRAY_IDX(hooks, i, ap_LINK_log_transaction_t).szName;
+
+        if (!logger || !is_usual(logger)) {
             return 1;
         }
     }
-    return 0;
+    return ap_find_linked_module("mod_include.c") != NULL;
 }
 
 static int names_own(const char *args)
@@ -77,7 +79,7 @@ static int are_named(const ap_directive_t *d)
 
 void core_env_boot_listen(void)
 {
-    heard = has_other_logger() || are_named(ap_conftree);
+    heard = has_other_reader() || are_named(ap_conftree);
 }
 
 int core_env_is_heard(void)

@@ -11,10 +11,11 @@
 #include "core_request.h"
 
 /* Finds out who reads LBX_*; post_config.  They are made when an answer has been passed on:
- * only logs can tell of it then, and those of httpd read what the configuration names. */
+ * what is left then are logs, of which httpd's read what the configuration names, and pages
+ * of mod_include that the answer was included in. */
 void core_env_boot_listen(void);
 
-/* Does any log read LBX_*? */
+/* Does anybody read LBX_* of requests that ended well? */
 int core_env_is_heard(void);
 
 /* The present member. */

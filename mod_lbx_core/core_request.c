@@ -91,10 +91,15 @@ static LBX_HOT struct core_request *new_record(request_rec *r, proxy_balancer *b
 LBX_HOT int core_request_canon(request_rec *r, char *url)
 {
     const proxy_server_conf *conf = ap_get_module_config(r->server->module_config, &proxy_module);
+    const struct core_request *live;
     proxy_balancer *b;
 
     if (*url != 'b' && *url != 'B') {
         return DECLINED; /* a member's, each time a request goes there */
+    }
+    live = core_request_of(r);
+    if (LBX_RARE(live && live->chosen)) {
+        return DECLINED; /* likewise: it calls itself a balancer */
     }
     /* later versions of mod_proxy pass a copy */
     if (!strncmp(r->filename, "proxy:", PROXY_LEN) && !strcmp(url, r->filename + PROXY_LEN)

@@ -13,29 +13,60 @@
 #include "lbx_vals.h"
 #include "lbx_hot.h"
 
-/* What the transport has counted since the last look.  Threads that look at the
- * same time may see each other's bytes; the sum is right. */
+/* What the transport has counted since the last look.  Of threads that look at the same
+ * time, each adds what the others have not. */
 static void harvest(_Atomic int64_t *seen, int64_t now, _Atomic uint64_t *total)
 {
-    int64_t before = atomic_exchange(seen, now);
+    int64_t before = atomic_load_explicit(seen, memory_order_relaxed);
 
-    atomic_fetch_add_explicit(total, (uint64_t)(now - before), memory_order_relaxed);
+    while (now > before) {
+        if (atomic_compare_exchange_weak(seen, &before, now)) {
+            atomic_fetch_add_explicit(total, (uint64_t)(now - before), memory_order_relaxed);
+            return;
+        }
+    }
 }
 
-/* All threads of all children write these: not with each request.  The figures are right when
- * this child has none left at the member, and <WORTH> behind at most until then. */
-static void harvest_both(struct core_member *m, uint32_t left)
+static void harvest_both(struct core_member *m)
+{
+    harvest(&m->sent_seen, m->transport->s->transferred, &m->rec->sent);
+    harvest(&m->received_seen, m->transport->s->read, &m->rec->received);
+}
+
+/* All threads of all children write these: not with each request, but when this child has
+ * none left at the member, or <WORTH> has come together, and at the end. */
+static void harvest_sometimes(struct core_member *m, uint32_t left)
 {
     enum { WORTH = 65536 };
     const proxy_worker_shared *s = m->transport->s;
     int64_t sent = s->transferred - atomic_load_explicit(&m->sent_seen, memory_order_relaxed);
     int64_t received = s->read - atomic_load_explicit(&m->received_seen, memory_order_relaxed);
 
-    if (left && sent < WORTH && received < WORTH) {
-        return;
+    if (!left || sent >= WORTH || received >= WORTH) {
+        harvest_both(m);
     }
-    harvest(&m->sent_seen, s->transferred, &m->rec->sent);
-    harvest(&m->received_seen, s->read, &m->rec->received);
+}
+
+static apr_status_t harvest_all(void *unused)
+{
+    const struct core_gen *gen = core_conf_gen();
+
+    (void)unused;
+    for (int i = 0; i < gen->sets->nelts; i++) {
+        struct core_set *set = APR_ARRAY_IDX(gen->sets, i, struct core_set *);
+
+        for (uint32_t k = 0; k < set->n; k++) {
+            if (lbx_store_member(core_store(), set->member[k].ref)) {
+                harvest_both(&set->member[k]);
+            }
+        }
+    }
+    return APR_SUCCESS;
+}
+
+void core_choose_child_init(apr_pool_t *p)
+{
+    apr_pool_pre_cleanup_register(p, NULL, harvest_all);
 }
 
 LBX_HOT void core_choose_req_done(struct core_choice *c, uint64_t bytes)
@@ -48,7 +79,7 @@ LBX_HOT void core_choose_req_done(struct core_choice *c, uint64_t bytes)
         c->method->done(&c->charge, bytes);
     }
     core_queue_req_wake(m->set);
-    harvest_both(m, left);
+    harvest_sometimes(m, left);
 }
 
 int core_choose_req_again(struct core_choice *c)

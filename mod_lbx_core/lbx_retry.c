@@ -129,7 +129,7 @@ static LBX_COLD enum lbx_outcome outcome_unanswered(const struct lbx_attempt *a)
     if (a->timed_out || a->rc == 504) {
         return LBX_OUT_TIMEOUT;
     }
-    if (a->connect_failed) {
+    if (a->connect_failed || (a->pool_full && !a->sent)) {
         return LBX_OUT_CONNECT;
     }
     if (!a->speaks_http) {

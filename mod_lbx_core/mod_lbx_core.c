@@ -6,6 +6,7 @@
  * Bound.
  */
 #include "core_attempt.h"
+#include "core_choose.h"
 #include "core_conf.h"
 #include "core_env.h"
 #include "core_lbmethod.h"
@@ -66,6 +67,7 @@ static void child_init(apr_pool_t *p, server_rec *s)
     core_store_child_attach(s);
     core_conf_child_init(p);
     core_members_child_init(p);
+    core_choose_child_init(p);
     core_seam_child_init();
 }
 

@@ -7,10 +7,15 @@ What it is not: members that fail for other reasons (test_core_50).
 """
 
 import collections
+import fcntl
+import socket
+import struct
+import termios
 
 import pytest
 
 from core_help import balancer_conf, balancer_state, members, routes, who
+from hcheck_help import Listener
 from lab import eventually
 
 # what mod_proxy_http itself says about a connection that was closed under its hands
@@ -194,3 +199,46 @@ def test_a_post_over_a_connection_that_is_just_being_closed(lab):
     assert all(n == 1 for n in ids.values()), outcomes(web)
     assert run.result.all_ok, f"{outcomes(web)} {reasons(web)} {run.result}"
     nobody_blamed(web)
+
+
+def read_head(conn):
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += (piece := conn.recv(4096))
+        if not piece:
+            raise OSError("closed")
+    return data
+
+
+def waiting(conn, what):
+    """Bytes that have not been read yet (FIONREAD), or not been acknowledged (TIOCOUTQ)."""
+    return struct.unpack("i", fcntl.ioctl(conn, what, b"    "))[0]
+
+
+@pytest.mark.parametrize("part", ["of the request", "of the answer"])
+def test_a_post_that_was_read_in_part_is_not_sent_again(lab, part):
+    """The reused connection is reset, as for an unread request; but the member has begun."""
+    begun, body = [], b"x" * (30000 if part == "of the request" else 5)
+
+    def serve(conn):
+        read_head(conn)
+        conn.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Backend: one\r\n\r\nok")
+        data = read_head(conn)
+        begun.append(data[:8])
+        if part == "of the request":
+            more = data.index(b"\r\n\r\n") + 4 + len(body) - len(data)
+            eventually(lambda: waiting(conn, termios.FIONREAD) == more, what="the body has come")
+            return  # closed with something unread: a reset
+        conn.sendall(b"HTTP/1.1 20")
+        eventually(lambda: waiting(conn, termios.TIOCOUTQ) == 0, what="it has come")
+        conn.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    with Listener(lab, serve, "http") as one:
+        two = lab.backend("b2")
+        web = lab.httpd(LOG + balancer_conf([one, two], "", ["", "lbset=1"]), children=1)
+        web.expect_log(CLOSED + "|LBX0182|AH01084")
+        client = lab.client(web)
+        assert client.get("/warm").backend == "one"
+        answer = client.request("POST", "/x", body)
+        assert answer.status == 502, answer
+    assert begun == [b"POST /x "] and two.requests == 0, outcomes(web)

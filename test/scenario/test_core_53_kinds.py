@@ -174,6 +174,57 @@ def test_h2c_refused(lab, member):
     assert tried(web) == [(str(one.port), "connect-failure"), (str(two.port), "200")]
 
 
+@pytest.mark.parametrize("scheme", ["ajp", "fcgi"])
+def test_a_process_without_a_free_connection(lab, member, scheme):
+    """Nothing was sent: another member gets it, whatever the method."""
+    over = threading.Event()
+
+    def hold(conn):
+        conn.recv(65536)
+        over.wait(10)
+
+    two = member(scheme, ANSWERS[scheme]())
+    with Listener(lab, hold, scheme) as one:
+        web = lab.httpd(LOG + balancer_conf([one, two], "", ["max=1 acquire=50", "lbset=1"]),
+                        children=1, modules=(f"proxy_{scheme}",))
+        web.expect_log(NOISE + "|AH00941")
+        lab.client(web).send(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        eventually(lambda: one.connections == 1, what="the only connection is in use")
+        for method, body in (("GET", None), ("POST", b"hello")):
+            answer = lab.client(web).request(method, "/x", body)
+            assert answer.status == 200 and answer.text == "good\n", answer
+            assert tried(web) == [(str(one.port), "connect-failure"), (str(two.port), "200")]
+        assert not any(m["error_at_us"] for m in balancer_state(web)["members"])
+        over.set()
+        eventually(lambda: not any(m["in_flight"] for m in balancer_state(web)["members"]))
+
+
+def test_a_uwsgi_member_that_hangs_after_its_first_line(lab, member):
+    """mod_proxy_uwsgi does not say so."""
+    def serve(conn):
+        conn.recv(65536)
+        conn.sendall(b"HTTP/1.1 200 OK\r\n")
+        conn.recv(65536)
+
+    two = member("uwsgi", ANSWERS["uwsgi"]())
+    with Listener(lab, serve, "uwsgi") as one:
+        web = first_and_second(lab, one, two, ("proxy_uwsgi",), "ProxyTimeout 1\n")
+        assert web.get("/x").text == "good\n"
+        assert tried(web) == [(str(one.port), "timeout"), (str(two.port), "200")]
+        assert not any(m["error_at_us"] for m in balancer_state(web)["members"])
+
+
+def test_a_member_that_calls_itself_a_balancer(lab, member):
+    """No module speaks that."""
+    one, two = member("balancer"), lab.backend("good")
+    one.url = "balancer://inner"
+    web = lab.httpd(f'{LOG}<Proxy "balancer://inner">\nBalancerMember "{two.url}"\n</Proxy>\n'
+                    + balancer_conf([one, two], "", ["", "lbset=1"]), children=1)
+    web.expect_log(NOISE)
+    assert [web.get("/x").backend for _ in range(2)] == ["good", "good"]
+    assert [bool(m["error_at_us"]) for m in balancer_state(web)["members"]] == [True, False]
+
+
 @pytest.mark.parametrize("scheme", ["uwsgi", "h2c"])
 def test_try_timeout_of_a_member_that_hangs(lab, member, scheme):
     two = member(scheme, ANSWERS["uwsgi"]() if scheme == "uwsgi" else None)

@@ -377,21 +377,43 @@ def test_a_reload_finds_a_new_reader(lab):
 def test_an_error_document_reads_them(lab, status):
     """Its source is no part of the configuration."""
     one, two, web = unread(
-        lab, "ProxyErrorOverride On\nErrorDocument 503 /why.shtml\nErrorDocument 404 /why.shtml\n"
-        "ProxyPass /why.shtml !\n<Location /why.shtml>\nForceType text/html\n"
-        "Options +Includes\nSetOutputFilter INCLUDES\n</Location>\n", modules=("include",))
-    (web.dir / "htdocs" / "why.shtml").write_text(
-        '<!--#echo var="REDIRECT_LBX_ATTEMPTS" -->;<!--#echo var="REDIRECT_LBX_TRIES" -->')
-    if status == 503:
-        one.refuse()
-        two.refuse()
-    else:
-        one.behave("/x", status=404)
-        two.behave("/x", status=404)
+        lab, "ProxyErrorOverride On\nErrorDocument 503 /why.cgi\nErrorDocument 404 /why.cgi\n"
+        "ProxyPass /why.cgi !\n<Location /why.cgi>\nOptions +ExecCGI\nSetHandler cgi-script\n"
+        "</Location>\n", modules=("cgi",))
+    script = web.dir / "htdocs" / "why.cgi"
+    script.write_text("#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\n\\r\\n'\n"
+                      'echo "$REDIRECT_LBX_ATTEMPTS;$REDIRECT_LBX_TRIES"\n')
+    script.chmod(0o755)
+    for backend in (one, two):
+        if status == 503:
+            backend.refuse()
+        else:
+            backend.behave("/x", status=404)
     answer = web.get("/x")
-    attempts, tries_told = answer.text.strip().split(";")
     assert answer.status == status, answer
+    attempts, tries_told = answer.text.strip().split(";")
     if status == 503:
         assert attempts == "2" and tries_told.count(":connect-failure:") == 2
     else:
         assert attempts == "1" and ":404:" in tries_told
+
+
+def test_a_page_that_an_answer_is_included_in_reads_them(lab):
+    own = ("<Location /page.html>\nOptions +Includes\nSetOutputFilter INCLUDES\n</Location>\n"
+           "<Location /x>\nOptions +Includes\nSetOutputFilter INCLUDES\n</Location>\n"
+           "ProxyPass /page.html !\n")
+    one, two, web = unread(lab, own, modules=("include",))
+    for backend in (one, two):
+        backend.behave("/x", body="inner", headers={"Content-Type": "text/html"})
+    (web.dir / "htdocs" / "page.html").write_text(
+        '<!--#include virtual="/x" -->;<!--#echo var="LBX_ATTEMPTS" -->')
+    assert web.get("/page.html").text == "inner;1"
+
+
+@pytest.mark.parametrize("end", ["close", "rst"])
+def test_the_cause_after_an_interim_answer(lab, end):
+    one, _, web = two_members(lab)
+    one.behave("/x", "garbage", data="HTTP/1.1 103 Early Hints\r\n\r\n", end=end)
+    assert web.get("/x").status == 200
+    (*_, what, cause, _), = attempts_logged(web)
+    assert what == "reset" and cause.startswith("("), attempts_logged(web)
