@@ -270,8 +270,9 @@ static LBX_HOT LBX_APART apr_status_t overhear_start(ap_filter_t *f, apr_bucket_
 }
 
 /* The rest of the answer passes by without us: of a head that breaks off after its first line
- * mod_proxy_http says so in the log, if it may.  (mod_proxy_uwsgi does not.  Not pr->input_filters: that these are still
- * the connection's tells httpd that it has no others yet.) */
+ * mod_proxy_http says so in the log, if it may; mod_proxy_uwsgi does not.  (Not
+ * pr->input_filters: that these are still the connection's tells httpd that it has no others
+ * yet.) */
 static void step_aside(const ap_filter_t *f, const struct core_attempt *a)
 {
     if (a->answer->proto_input_filters == f && a->facts.speaks_http && http_module_index >= 0

@@ -145,7 +145,7 @@ def main() -> int:
               f"Load average before: {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors "
               "(others' work makes the figures noisy)\n"
               f"{pairs} pairs, of each {rounds} rounds of {seconds:g} s each, by turns: median "
-              f"(least-most); ratio: mean +- its standard error\n\n{HEAD}\n"
+              f"(least-most); ratio: geometric mean of the rounds +- its error\n\n{HEAD}\n"
               + "-" * len(HEAD), flush=True)
         with rig.Rig() as the_rig:
             for case in cases:

@@ -158,6 +158,7 @@ def test_what_happened_is_known_though_it_is_not_logged(lab, fault, level):
     fail(one, fault)
     clean(client.get("/x"))
     assert [what for _, what in tried(web)] == [*SEEN[fault][True], "200"]
+    assert bool(member_state(web, one)["error_at_us"]) is (fault == "refuse")
 
 
 @pytest.mark.parametrize("level", ["info", "emerg"])
@@ -167,7 +168,7 @@ def test_a_process_without_a_free_connection(lab, level):
     web.expect_log("AH00941|LBX0182")
     one.behave("/held", delay_ms=1000)
     client = lab.client(web)
-    client.send(b"GET /held HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    client.send(b"GET /held HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
     eventually(lambda: one.in_flight == 1, what="b1 has a request")
     clean(web.get("/x"))
     assert [what for _, what in tried(web)] == ["connect-failure", "200"]

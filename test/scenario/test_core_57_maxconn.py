@@ -97,7 +97,9 @@ def test_a_killed_child_takes_its_requests_with_it(lab):
         run.await_count(200)
         web.kill_child()
     broken = [s for s in run.result.failed if s.error]
-    assert len(broken) <= 32 and len(run.result.failed) == len(broken), run.result
+    assert len(run.result.failed) == len(broken), run.result
+    # each client once by the kill, and once more by the parent, which trims its children
+    assert len(broken) <= 64, run.result
     assert backends[0].stats()["max_open"] == 4
     await_idle(web)
     state = balancer_state(web)

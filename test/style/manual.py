@@ -15,8 +15,8 @@ IN_CODE = [
     ("directive", re.compile(r'"(LBX[A-Z][a-z]\w*|LBXHC\w+|ProxyHC\w+)"')),
     ("parameter", re.compile(r'(?:\{|param->key, |->key, )"([a-z]{4,})"(?:, set_\w+|\))')),
     ("log number", re.compile(r"\bLBXNO\(\s*(\d+)\s*\)")),
-    ("variable", re.compile(
-        r'(?:apr_table_setn?\(\s*(?:\w+|\w+->subprocess_env),|\[\w+\] =)\s*"(LBX_[A-Z_]+)"')),
+    ("variable", re.compile(r'(?:apr_table_setn?\(\s*(?:\w+|\w+->subprocess_env),'
+                            r'|put\(r->subprocess_env,|\[\w+\] =)\s*"(LBX_[A-Z_]+)"')),
 ]
 # Tables of the code: rows {"name", function, "what is allowed"}, by kind.
 TABLES = {"own_params": "parameter", "params": "parameter", "words": "parameter",
